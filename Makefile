@@ -1,0 +1,50 @@
+# Everything a person or CI types. Each target does its own set-up.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DELETE_ON_ERROR:
+.PHONY: help install install-dev serve test check format eval calibrate clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: .venv/installed  ## make the virtual environment with the command .venv/bin/attest
+
+install-dev: .venv/installed-dev
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Attest needs Python 3.11 or newer; name one with: make PYTHON=python3.11 …")'
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+serve: install  ## index seeds/ if needed and serve the page (ATTEST_PORT, default 8000)
+	@$(BIN)/attest index seeds
+	@exec $(BIN)/attest serve
+
+test: install-dev  ## run every test, in a real browser too
+	@ATTEST_BROWSER=$$(tests/find-browser) && export ATTEST_BROWSER && $(BIN)/python -m pytest
+
+check: install-dev  ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+eval: install  ## ask the known questions on the seeds and print the figures
+	@$(BIN)/attest index seeds
+	@$(BIN)/attest eval
+
+calibrate: install  ## fit the confidence: make calibrate DATA=folder with squad-train and squad-dev
+	$(BIN)/python -m eval.calibrate $(DATA)/squad-train.jsonl.gz $(DATA)/squad-dev.jsonl.gz
+
+clean:  ## remove what the other targets made
+	rm -rf .venv .attest .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
