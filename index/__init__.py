@@ -1,0 +1,1 @@
+"""From files to hits: documents, passages, vectors and the indexes that find them."""

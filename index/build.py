@@ -1,0 +1,179 @@
+"""From a folder of files to an index: what changed is read, split, embedded and published."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from index import derived
+from index.documents import Document, UnreadableFileError, document, document_id, find_files, read_bytes
+from index.embedding import Embedder
+from index.passages import MAX_TOKENS, Passage, split
+from index.store import FILE_NAME, FORMAT, DamagedStoreError, Meta, Store, Writer, model_input, model_input_sha256
+
+SUGGESTIONS = "suggestions.txt"
+CONTEXT_TOKENS = 48  # of the embedder's tokens, kept free for title and section
+BATCH_PASSAGES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is: files read of all files, and passages embedded so far."""
+
+    files: int
+    of_files: int
+    passages: int
+
+
+Watch = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a build did. `unread` holds (path, reason); `set_aside` is a damaged store that was replaced."""
+
+    generation: int
+    documents: int
+    passages: int
+    changed_documents: int
+    removed_documents: int
+    embedded_passages: int
+    ignored_files: int
+    unread: tuple[tuple[str, str], ...]
+    set_aside: Path | None
+    seconds: float
+
+
+def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lambda _: None) -> Report:
+    """Bring the index in `directory` up to date with the files of `folder`, in one transaction.
+
+    Only what changed is embedded, and files that are gone are removed; if no file can be read, the index stays as
+    it was. `watch` is told of each step. Raises NotADirectoryError, OSError and EmbedderError.
+    """
+    began = time.monotonic()
+    found = find_files(folder)
+    suggestions = _suggestions(folder)
+    files = [(uri, path) for uri, path in found.files if uri != SUGGESTIONS]
+    kept: set[str] = set()
+    unread: list[tuple[str, str]] = []
+    store, set_aside = _writable(directory)
+    with store:
+        before = store.meta()
+        stored = {listing.ref.id: listing.ref.sha256 for listing in store.listing()}
+        current = before is not None and (before.format, before.embedder_sha256) == (FORMAT, embedder.fingerprint)
+        with store.transaction() as writer:
+            batch = _Batch(writer, embedder, current, len(files), watch)
+            for uri, path in files:
+                try:
+                    data = read_bytes(uri, path)
+                    if not current or stored.get(document_id(uri)) != hashlib.sha256(data).hexdigest():
+                        batch.add(uri, data)
+                    kept.add(document_id(uri))
+                except UnreadableFileError as error:
+                    unread.append((os.fsencode(uri).decode("utf-8", "replace"), str(error)))
+                batch.file_done()
+            batch.flush()
+            gone = stored.keys() - kept if kept else set()
+            for missing in gone:
+                writer.delete(missing)
+            same = before is not None and (before.folder, list(before.suggestions)) == (str(folder), suggestions)
+            if kept and (batch.documents or gone or not same):
+                writer.finish(embedder, folder, suggestions, (before.generation if before else 0) + 1)
+        meta = store.meta()
+        if meta:
+            _publish_if_needed(store, meta)
+        return Report(
+            generation=meta.generation if meta else 0,
+            documents=len(kept),
+            passages=store.counts()[1],
+            changed_documents=batch.documents,
+            removed_documents=len(gone),
+            embedded_passages=batch.embedded,
+            ignored_files=found.ignored,
+            unread=tuple(unread),
+            set_aside=set_aside,
+            seconds=time.monotonic() - began,
+        )
+
+
+class _Batch:
+    """Documents that wait until there are enough passages to embed together."""
+
+    def __init__(self, writer: Writer, embedder: Embedder, reuse_vectors: bool, files: int, watch: Watch) -> None:
+        self.documents = self.embedded = 0
+        self._writer = writer
+        self._embedder = embedder
+        self._reuse = reuse_vectors
+        self._files, self._done, self._watch = files, 0, watch
+        self._waiting: list[tuple[Document, list[Passage]]] = []
+
+    def file_done(self) -> None:
+        self._done += 1
+        self._watch(Progress(self._done, self._files, self.embedded))
+
+    def add(self, uri: str, data: bytes) -> None:
+        """Read and split one file. Raises UnreadableFileError."""
+        read, structure = document(uri, data)
+        limit = min(MAX_TOKENS, self._embedder.max_tokens - CONTEXT_TOKENS)
+        passages = split(read, structure, self._embedder.count_tokens, limit)
+        if not passages:
+            raise UnreadableFileError("no sentences, only headings or captions")
+        self._waiting.append((read, passages))
+        if sum(len(waiting) for _, waiting in self._waiting) >= BATCH_PASSAGES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Embed what waits, where no passage with the same words has a vector already, and write it."""
+        inputs = [model_input(read.ref.title, passage) for read, passages in self._waiting for passage in passages]
+        vectors = np.empty((len(inputs), self._embedder.dimensions), dtype=np.float32)
+        known = [self._writer.vector(model_input_sha256(words)) if self._reuse else None for words in inputs]
+        new = [row for row, vector in enumerate(known) if vector is None]
+        for row, vector in enumerate(known):
+            if vector is not None:
+                vectors[row] = vector
+        if new:
+            vectors[new] = self._embedder.encode([inputs[row] for row in new], self._advance)
+        begin = 0
+        for read, passages in self._waiting:
+            self._writer.put(read, passages, vectors[begin : begin + len(passages)])
+            begin += len(passages)
+        self.documents += len(self._waiting)
+        self._waiting = []
+
+    def _advance(self, passages: int) -> None:
+        self.embedded += passages
+        self._watch(Progress(self._done, self._files, self.embedded))
+
+
+def _suggestions(folder: Path) -> list[str]:
+    """The questions that a folder offers, one a line of its `suggestions.txt`; most folders have none."""
+    try:
+        lines = (folder / SUGGESTIONS).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _writable(directory: Path) -> tuple[Store, Path | None]:
+    """Open the store to write; one that is damaged is renamed, and its new name returned."""
+    try:
+        return Store.create(directory), None
+    except DamagedStoreError:
+        path = directory / FILE_NAME
+        aside = path.with_name(f"{FILE_NAME}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        for suffix in ("", "-wal", "-shm"):
+            beside = path.with_name(FILE_NAME + suffix)
+            if beside.exists():
+                beside.rename(aside.with_name(aside.name + suffix))
+        return Store.create(directory), aside
+
+
+def _publish_if_needed(store: Store, meta: Meta) -> None:
+    try:
+        derived.check(store.directory / derived.FOLDER_NAME / str(meta.generation), meta)
+    except derived.DerivedIndexError:
+        derived.publish(store, meta)

@@ -1,0 +1,147 @@
+"""Documents: files read into text whose offsets never change."""
+
+import fnmatch
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from index.structure import Block, Structure, parse
+
+SUFFIXES = (".txt", ".md")
+MAX_BYTES = 20_000_000
+IGNORE_FILE = ".attestignore"
+
+
+class UnreadableFileError(Exception):
+    """A file that cannot become a document; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """What a citation says of its document. `uri` is the file's path in its folder, `sha256` that of its bytes."""
+
+    id: str
+    title: str
+    uri: str
+    date: str | None
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The slice [start, end) below one heading; `title` is None before the first heading."""
+
+    title: str | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source: `text` is the file decoded and never edited; all offsets are code points in it."""
+
+    ref: DocumentRef
+    text: str
+    url: str | None
+    sections: tuple[Section, ...]
+
+    @property
+    def id(self) -> str:
+        return self.ref.id
+
+
+def document_id(uri: str) -> str:
+    """Name a document by where it is, so that it keeps its id when its words change."""
+    return hashlib.sha256(uri.encode()).hexdigest()[:16]
+
+
+def decode(data: bytes) -> str:
+    """Decode a file's bytes as UTF-8. A byte-order mark belongs to the encoding, not to the text; line ends stay.
+
+    Raises UnreadableFileError for binary, undecodable, empty and over-long data.
+    """
+    if len(data) > MAX_BYTES:
+        raise UnreadableFileError(f"larger than {MAX_BYTES // 1_000_000} MB ({len(data) / 1e6:.1f} MB)")
+    if b"\0" in data:
+        raise UnreadableFileError("binary, not text")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(f"not UTF-8: undecodable byte 0x{data[error.start]:02x} at {error.start}") from None
+    if not text.strip():
+        raise UnreadableFileError("empty")
+    return text
+
+
+def document(uri: str, data: bytes) -> tuple[Document, Structure]:
+    """Read a file's bytes into a Document and the structure of its text."""
+    text = decode(data)
+    structure = parse(text)
+    title = structure.title or PurePosixPath(uri).stem
+    ref = DocumentRef(document_id(uri), title, uri, structure.date, hashlib.sha256(data).hexdigest())
+    return Document(ref, text, structure.url, tuple(_sections(structure.blocks, title, len(text)))), structure
+
+
+def _sections(blocks: tuple[Block, ...], title: str, length: int) -> Iterator[Section]:
+    headings = [block for block in blocks if block.kind == "heading"]
+    starts = [0, *(heading.end for heading in headings)]
+    ends = [*(heading.start for heading in headings), length]
+    names = [None, *(h.title if h.title and h.title != title else None for h in headings)]
+    for name, start, end in zip(names, starts, ends, strict=True):
+        if any(start <= block.start and block.end <= end and block.kind != "furniture" for block in blocks):
+            yield Section(name, start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files found below a folder: `files` to read, as (uri, path), and how many `.attestignore` left out."""
+
+    path: Path
+    files: tuple[tuple[str, Path], ...]
+    ignored: int
+
+
+def find_files(folder: Path) -> Folder:
+    """List the files below a folder in the order of their paths; hidden ones are not looked at.
+
+    An `.attestignore` in the folder holds one shell pattern a line for files to leave out.
+    Raises NotADirectoryError.
+    """
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is not a folder")
+    listed = folder / IGNORE_FILE
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    files, ignored = [], 0
+    for directory, names, file_names in os.walk(folder):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in sorted(file_names):
+            if name.startswith("."):
+                continue
+            path = Path(directory, name)
+            uri = path.relative_to(folder).as_posix()
+            if any(fnmatch.fnmatchcase(uri, pattern) for pattern in patterns):
+                ignored += 1
+            else:
+                files.append((uri, path))
+    return Folder(folder, tuple(sorted(files)), ignored)
+
+
+def read_bytes(uri: str, path: Path) -> bytes:
+    """Read one file. Raises UnreadableFileError, also for a format that is not read and a name that is not UTF-8."""
+    try:
+        uri.encode()
+    except UnicodeEncodeError:
+        raise UnreadableFileError("its name is not UTF-8") from None
+    if path.suffix.lower() not in SUFFIXES:
+        raise UnreadableFileError(f"not a {' or '.join(SUFFIXES)} file")
+    try:
+        if not path.is_file():
+            raise UnreadableFileError("not a regular file")
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise UnreadableFileError(f"larger than {MAX_BYTES // 1_000_000} MB ({size / 1e6:.1f} MB)")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableFileError(error.strerror or str(error)) from None

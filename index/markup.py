@@ -1,0 +1,132 @@
+"""What in a text is markup and what is words.
+
+Models read the words; the stored text keeps both, so every offset stays true. Recognised are Markdown and
+wiki links, emphasis, inline code, references, templates, comments and the inline HTML tags of such texts.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_WORDS = r"(?:[^\[\]\n]|\n(?!\s*\n)){1,500}?"
+_TAGS = "b|i|u|s|em|strong|small|sub|sup|span|br|code|nowiki|blockquote|cite|q"
+_CONSTRUCTS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"!?\[(?P<inner>{_WORDS})\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"\n]*\")?\)",  # [words](address)
+        r"\[\[(?:[^\[\]|\n]{1,500}\|)?(?P<inner>[^\[\]|\n]{1,500})\]\]",  # [[page|words]]
+        r"\[https?://[^\s\[\]]+ (?P<inner>[^\[\]\n]{1,500})\]",  # [address words]
+        r"\*\*(?=\S)(?P<inner>[^\n]{1,1000}?)(?<=\S)\*\*",
+        r"(?<!\w)__(?=\S)(?P<inner>[^\n]{1,1000}?)(?<=\S)__(?!\w)",
+        r"(?<![\w*])\*(?=[^\s*])(?P<inner>[^*\n]{1,1000}?)(?<=[^\s*])\*(?![\w*])",
+        r"(?<![\w_])_(?=[^\s_])(?P<inner>[^_\n]{1,1000}?)(?<=[^\s_])_(?![\w_])",
+        r"(?<!')'''(?!')(?P<inner>[^\n]{1,1000}?)'''(?!')",
+        r"(?<!')''(?!')(?P<inner>[^'\n]{1,1000}?)''(?!')",
+        r"`(?P<inner>[^`\n]{1,500})`",
+        r"<(?P<inner>https?://[^<>\s]+)>",
+        r"<ref[^<>]{0,500}/>(?P<inner>)",
+        r"<ref[^<>/]{0,500}>[^<>]{0,500}</ref>(?P<inner>)",
+        r"\{\{[^{}]{0,1000}\}\}(?P<inner>)",
+        r"<!--.{0,1000}?-->(?P<inner>)",
+        rf"</?(?:{_TAGS})(?:\s[^<>\n]{{0,200}})?/?>(?P<inner>)",
+    )
+]
+_MARKUP_CHARACTERS = re.compile(r"[\[*_'`<{]")
+_LINE_PREFIX = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>)\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Construct:
+    """One piece of markup, [start, end), around the words it marks, [inner_start, inner_end)."""
+
+    start: int
+    inner_start: int
+    inner_end: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The words of a slice, with white space folded; `offsets[i]` is where character i stands in the source."""
+
+    text: str
+    offsets: tuple[int, ...]
+
+    def source(self, start: int, end: int) -> tuple[int, int]:
+        """Map [start, end) of these words, not empty, back to offsets in the source."""
+        return self.offsets[start], self.offsets[end - 1] + 1
+
+
+def constructs(text: str, start: int, end: int) -> Iterator[Construct]:
+    """Yield the markup that lies wholly inside text[start:end], with offsets into `text`."""
+    slice_ = text[start:end]
+    if not _MARKUP_CHARACTERS.search(slice_):
+        return
+    for pattern in _CONSTRUCTS:
+        for match in pattern.finditer(slice_):
+            inner_start, inner_end = match.span("inner")
+            yield Construct(start + match.start(), start + inner_start, start + inner_end, start + match.end())
+
+
+def plain(text: str, start: int, end: int) -> Plain:
+    """Take the words of text[start:end] without markup, list bullets and repeated white space."""
+    hidden = bytearray(end - start)
+    if prefix := _LINE_PREFIX.match(text, start, end):
+        hidden[: prefix.end() - start] = b"\1" * (prefix.end() - start)
+    for construct in constructs(text, start, end):
+        for left, right in ((construct.start, construct.inner_start), (construct.inner_end, construct.end)):
+            hidden[left - start : right - start] = b"\1" * (right - left)
+    characters: list[str] = []
+    offsets: list[int] = []
+    for position in range(start, end):
+        if hidden[position - start]:
+            continue
+        character = text[position]
+        if character.isspace():
+            if not characters or characters[-1] == " ":
+                continue
+            character = " "
+        characters.append(character)
+        offsets.append(position)
+    if characters and characters[-1] == " ":
+        characters.pop()
+        offsets.pop()
+    return Plain("".join(characters), tuple(offsets))
+
+
+def joined(text: str, slices: Sequence[tuple[int, int]]) -> Plain:
+    """Take the words of several slices in order, one space between them."""
+    characters: list[str] = []
+    offsets: list[int] = []
+    for start, end in slices:
+        words = plain(text, start, end)
+        if not words.text:
+            continue
+        if characters:
+            characters.append(" ")
+            offsets.append(words.offsets[0])
+        characters.append(words.text)
+        offsets.extend(words.offsets)
+    return Plain("".join(characters), tuple(offsets))
+
+
+def widen(text: str, span: tuple[int, int], within: tuple[int, int]) -> tuple[int, int]:
+    """Widen a span so that it cuts through no markup: whole constructs, or words inside one.
+
+    `within` bounds the search for markup; the result stays inside it.
+    """
+    found = list(constructs(text, *within))
+    start, end = span
+    while True:
+        cut = [
+            c
+            for c in found
+            if c.start < end
+            and start < c.end
+            and not (c.inner_start <= start and end <= c.inner_end)
+            and not (start <= c.start and c.end <= end)
+        ]
+        if not cut:
+            return start, end
+        start = min(start, *(c.start for c in cut))
+        end = max(end, *(c.end for c in cut))

@@ -1,0 +1,122 @@
+"""From a question to hits: dense and lexical search, fused by reciprocal rank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from index.dense import DenseIndex
+from index.derived import open_derived
+from index.documents import DocumentRef
+from index.embedding import Embedder
+from index.lexical import LexicalIndex
+from index.passages import Passage
+from index.store import Meta, MissingStoreError, Store, StoreError
+
+DEPTH = 50  # how many passages each search hands to the fusion
+# Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
+# SQuAD training articles: recall@1 0.73 and @5 0.94, against 0.71 and 0.92 with the paper's 60 and equal weights.
+RANK_CONSTANT = 10
+LEXICAL_WEIGHT = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How a hit was found: `dense` is a cosine, `lexical` a BM25 score (0 if no term matched), `fused` ranks hits."""
+
+    dense: float
+    lexical: float
+    fused: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A retrieved passage with its scores."""
+
+    passage: Passage
+    document: DocumentRef
+    scores: Scores
+
+
+class UnknownDocumentError(KeyError):
+    """A document id that the index does not hold."""
+
+
+class Retriever:
+    """Searches one generation of an index."""
+
+    def __init__(self, store: Store, meta: Meta, embedder: Embedder, dense: DenseIndex, lexical: LexicalIndex) -> None:
+        self.store = store
+        self.meta = meta
+        self.embedder = embedder
+        self._dense = dense
+        self._lexical = lexical
+
+    @classmethod
+    def open(cls, directory: Path, embedder: Embedder) -> "Retriever":
+        """Open an index directory. Raises StoreError if it is missing, damaged, or made by another embedder."""
+        store, meta = _open(directory, embedder)
+        try:
+            dense, lexical = open_derived(store, meta)
+        except BaseException:
+            store.close()
+            raise
+        return cls(store, meta, embedder, dense, lexical)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def search(self, question: str, top_k: int, documents: Sequence[str] | None = None) -> list[Hit]:
+        """The best `top_k` passages for a question, best first; `documents` restricts them.
+
+        Raises UnknownDocumentError for an id that is not in the index.
+        """
+        for document_id in documents or ():
+            if not self.store.has_document(document_id):
+                raise UnknownDocumentError(document_id)
+        depth = max(DEPTH, top_k)
+        vector = self.embedder.encode([question])[0]
+        among = None if documents is None else self.store.numbers(documents)
+        dense = self._dense.search(vector, depth, among)
+        lexical = dict(self._lexical.search(question, depth, documents))
+        fused = dict.fromkeys([*dense, *lexical], 0.0)
+        for weight, ranking in ((1.0, dense), (LEXICAL_WEIGHT, lexical)):
+            for rank, number in enumerate(ranking, start=1):
+                fused[number] += weight / (RANK_CONSTANT + rank)
+        hits = []
+        for number, (passage, document, stored) in self.store.passages(fused).items():
+            cosine = round(float(vector @ stored), 5)
+            scores = Scores(cosine, round(lexical.get(number, 0.0), 5), round(fused[number], 6))
+            hits.append(Hit(passage, document, scores))
+        hits.sort(key=lambda hit: (-hit.scores.fused, -hit.scores.dense, hit.passage.id))
+        return hits[:top_k]
+
+
+def check(directory: Path, embedder: Embedder) -> None:
+    """Look whether an index directory can be opened with this embedder. Raises StoreError if not."""
+    _open(directory, embedder)[0].close()
+
+
+def _open(directory: Path, embedder: Embedder) -> tuple[Store, Meta]:
+    store = Store.open(directory)
+    try:
+        meta = store.meta()
+        if meta is None or not store.counts()[1]:
+            raise MissingStoreError(f"The index in {directory} is empty. Fill it with: attest index FOLDER")
+        _check_embedder(meta, directory, embedder)
+    except BaseException:
+        store.close()
+        raise
+    return store, meta
+
+
+def _check_embedder(meta: Meta, directory: Path, embedder: Embedder) -> None:
+    """Refuse an index whose vectors were made by another model. Raises StoreError."""
+    if meta.embedder_sha256 == embedder.fingerprint:
+        return
+    asked = f"ATTEST_EMBEDDER asks for {embedder.name}"
+    if meta.embedder == embedder.name:
+        asked = f"the weights of {embedder.name} have changed since"
+    raise StoreError(
+        f"The index in {directory} was built with {meta.embedder} ({meta.dimensions} dimensions), but {asked}; "
+        f"rebuild it with: attest index {meta.folder}"
+    )
