@@ -1,0 +1,280 @@
+"""The front door: the command line. Each command imports what it needs when it runs."""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.answering import Answer, Citation
+
+ABSTAINED = 3
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Verbatim, cited answers from a folder of documents.",
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def _option(field: str, *names: str) -> Any:
+    """An option for a field of Settings, with its description, its default and its variable."""
+    about = Settings.model_fields[field]
+    default = about.default if about.default is not None else False
+    return typer.Option(*names, envvar=f"ATTEST_{field.upper()}", help=about.description, show_default=str(default))
+
+
+Index = Annotated[Path | None, _option("index", "--index")]
+EmbedderName = Annotated[str | None, _option("embedder", "--embedder")]
+
+
+def _settings(**given: Any) -> Settings:
+    """Read the settings once: options first, then variables, then defaults."""
+    from pydantic import ValidationError
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        reasons = []
+        for item in error.errors():
+            name = f"ATTEST_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
+            reasons.append(name + item["msg"].removeprefix("Value error, "))
+        raise _stop("; ".join(reasons), code=2) from None
+
+
+def _stop(message: str, code: int = 1) -> typer.Exit:
+    err.print(Text(message, style="red"), soft_wrap=True)
+    return typer.Exit(code)
+
+
+@app.command()
+def index(
+    folder: Annotated[Path, typer.Argument(help="the folder of documents: .txt and .md", envvar="ATTEST_FOLDER")],
+    index: Index = None,
+    embedder: EmbedderName = None,
+) -> None:
+    """Read a folder of documents into the index; only what changed is embedded anew."""
+    settings = _settings(index=index, embedder=embedder)
+    from index import build
+    from index.embedding import EmbedderError, load_embedder
+    from index.store import StoreError
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=err, transient=True) as bar:
+            task = bar.add_task("reading", total=None)
+
+            def watch(now: "build.Progress") -> None:
+                words = f"files ({now.passages:,} passages embedded)"
+                bar.update(task, description=words, completed=now.files, total=now.of_files)
+
+            report = build.build(folder, settings.index, load_embedder(settings.embedder), watch)
+    except (EmbedderError, StoreError, OSError) as error:
+        raise _stop(str(error)) from None
+    if report.set_aside:
+        err.print(f"The index was damaged; it was set aside as {report.set_aside} and built anew.", style="yellow")
+    for path, reason in report.unread:
+        err.print(Text(f"not read: {path}: {reason}", style="yellow"), soft_wrap=True)
+    ignored = f", {report.ignored_files} left out by .attestignore" if report.ignored_files else ""
+    changes = f"{report.changed_documents:,} read anew, {report.removed_documents:,} removed"
+    out.print(
+        f"{report.documents:,} documents, {report.passages:,} passages in {settings.index} "
+        f"(generation {report.generation}), {report.seconds:.1f} s: {changes}, "
+        f"{report.embedded_passages:,} passages embedded, {len(report.unread):,} files not read{ignored}.",
+        soft_wrap=True,
+    )
+    if not report.documents:
+        raise _stop(f"Nothing in {folder} could be indexed: it needs at least one .txt or .md file with sentences.")
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="a question in natural language")],
+    as_json: Annotated[bool, typer.Option("--json", envvar="ATTEST_JSON", help="print the answer as JSON")] = False,
+    top_k: Annotated[
+        int, typer.Option(min=1, max=50, envvar="ATTEST_TOP_K", help="how many passages are retrieved and read")
+    ] = 5,
+    document: Annotated[
+        list[str] | None, typer.Option(envvar="ATTEST_DOCUMENT", help="the id of a document to search; repeatable")
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            envvar="ATTEST_MIN_CONFIDENCE",
+            help="the least confidence to answer with",
+            show_default="the calibrated threshold",
+        ),
+    ] = None,
+    index: Index = None,
+    embedder: EmbedderName = None,
+) -> None:
+    """Answer a question with a quote from the documents; exit code 3 when they do not answer it."""
+    settings = _settings(index=index, embedder=embedder)
+    from index.embedding import EmbedderError, load_embedder
+    from index.retrieval import UnknownDocumentError
+    from index.store import StoreError
+    from service.answering import Answerer, QuestionError
+
+    try:
+        answerer = Answerer.open(settings.index, load_embedder(settings.embedder))
+        answer = answerer.ask(question, top_k, document or None, min_confidence)
+        answerer.close()
+    except UnknownDocumentError as error:
+        raise _stop(f"There is no document with the id {error.args[0]!r} in {settings.index}.", code=2) from None
+    except QuestionError as error:
+        raise _stop(str(error), code=2) from None
+    except (StoreError, EmbedderError) as error:
+        raise _stop(str(error)) from None
+    if as_json:
+        print(json.dumps(asdict(answer), ensure_ascii=False, indent=2))
+    else:
+        _show(answer)
+    if answer.status == "abstained":
+        raise typer.Exit(ABSTAINED)
+
+
+def _show(answer: "Answer") -> None:
+    """Print an answer for a person: the quote in its sentence, and where it stands."""
+    if answer.status == "answered":
+        for number, citation in enumerate(answer.citations, start=1):
+            out.print(_marked(citation), soft_wrap=True)
+            out.print(Text(f"[{number}] {_source(citation)}", style="dim"), soft_wrap=True)
+        out.print(Text(f"Confidence {answer.confidence:.0%}", style="dim"))
+        return
+    words = {
+        "no_relevant_passage": "No passage of these documents is about this.",
+        "low_confidence": f"Nothing here answers it surely enough (confidence {answer.confidence:.0%}).",
+    }
+    out.print(Text("No answer found. " + words[answer.reason or "low_confidence"], style="bold"), soft_wrap=True)
+    if answer.related:
+        out.print(Text("Related, not an answer:", style="dim"))
+    for citation in answer.related:
+        out.print(Text(f"  {citation.quote}"), soft_wrap=True)
+        out.print(Text(f"  {_source(citation)}", style="dim"), soft_wrap=True)
+
+
+def _marked(citation: "Citation") -> Text:
+    """The sentence, with the quote set off in it where it is only a part."""
+    sentence = Text(citation.sentence.text)
+    begin = citation.start - citation.sentence.start
+    sentence.stylize("bold", begin, begin + len(citation.quote))
+    return sentence
+
+
+def _source(citation: "Citation") -> str:
+    parts = [citation.document.title, citation.section, citation.document.date]
+    place = f"{citation.document.uri}, characters {citation.start}–{citation.end}"
+    return ", ".join(part for part in parts if part) + f" ({place})"
+
+
+@app.command("eval")
+def evaluate(
+    questions: Annotated[Path | None, typer.Option(help="JSON lines of questions; default: those on the seeds")] = None,
+    report: Annotated[Path, typer.Option(envvar="ATTEST_REPORT", help="the folder for report.json")] = Path("reports"),
+    index: Index = None,
+    embedder: EmbedderName = None,
+    min_em: Annotated[float, typer.Option(min=0, max=1, help="fail below this exact match")] = 0.0,
+    min_f1: Annotated[float, typer.Option(min=0, max=1, help="fail below this token F1")] = 0.0,
+    min_sentence_hit: Annotated[float, typer.Option(min=0, max=1, help="fail below this sentence hit")] = 0.0,
+    min_recall_at_5: Annotated[
+        float, typer.Option("--min-recall-at-5", min=0, max=1, help="fail below this recall")
+    ] = 0.0,
+    min_answered: Annotated[float, typer.Option(min=0, max=1, help="fail if fewer answerable are answered")] = 0.0,
+    min_abstained: Annotated[float, typer.Option(min=0, max=1, help="fail if fewer unanswerable are refused")] = 0.0,
+) -> None:
+    """Ask known questions and print how good the answers are; exit code 1 below a wished figure."""
+    settings = _settings(index=index, embedder=embedder)
+    from eval import questions as known
+    from eval.report import tables, write_json
+    from eval.run import measure, run
+    from index.embedding import EmbedderError, load_embedder
+    from index.store import StoreError
+    from service.answering import Answerer
+
+    try:
+        asked = known.load(questions or known.FILE)
+        answerer = Answerer.open(settings.index, load_embedder(settings.embedder))
+        with Progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn(), console=err, transient=True) as bar:
+            task = bar.add_task("", total=len(asked))
+            outcomes = run(answerer, asked, lambda done: bar.update(task, completed=done))
+        answerer.close()
+    except (known.QuestionsError, StoreError, EmbedderError) as error:
+        raise _stop(str(error)) from None
+    path = write_json(outcomes, report)
+    for table in tables(outcomes):
+        out.print(table)
+    out.print(f"Every question with its answer: {path}", soft_wrap=True)
+    wished = {
+        "exact match": min_em,
+        "token F1": min_f1,
+        "sentence hit": min_sentence_hit,
+        "recall@5": min_recall_at_5,
+        "answerable, answered": min_answered,
+        "unanswerable, abstained": min_abstained,
+    }
+    figures = measure(outcomes)
+    missed = [name for name, least in wished.items() if figures[name].value < least]
+    if missed:
+        raise _stop("; ".join(f"{name} is {figures[name].value:.3f}, not {wished[name]}" for name in missed))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, _option("host", "--host")] = None,
+    port: Annotated[int | None, _option("port", "--port")] = None,
+    index: Index = None,
+    embedder: EmbedderName = None,
+    workers: Annotated[int | None, _option("workers", "--workers")] = None,
+    queue: Annotated[int | None, _option("queue", "--queue")] = None,
+) -> None:
+    """Serve the chat page and the HTTP interface."""
+    settings = _settings(host=host, port=port, index=index, embedder=embedder, workers=workers, queue=queue)
+    import socket
+
+    import uvicorn
+
+    from index.embedding import EmbedderError, load_embedder
+    from index.retrieval import check
+    from index.store import StoreError
+    from service.app import create_app
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)])
+    try:
+        check(settings.index, load_embedder(settings.embedder))
+    except (StoreError, EmbedderError) as error:
+        raise _stop(str(error)) from None
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise _stop(
+            f"Cannot listen on {settings.host} port {settings.port}: {reason}. "
+            "Choose another with --port or ATTEST_PORT."
+        ) from None
+    host_name = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    out.print(f"Attest is at http://{host_name}:{listener.getsockname()[1]}/ (open it in a browser; Ctrl+C stops it)")
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning", access_log=False))
+    server.run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,236 @@
+"""From a question to an answer: retrieve, read, decide, cite."""
+
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from index.documents import DocumentRef
+from index.embedding import Embedder
+from index.markup import plain, widen
+from index.passages import Passage
+from index.retrieval import Hit, Retriever
+from service import confidence
+from service.confidence import Calibration
+from service.reader import Reader, Span
+from service.reader.sentence import SentenceReader
+
+MAX_QUESTION = 1_000  # characters
+MAX_TOP_K = 50
+RELATED = 3
+
+Status = Literal["answered", "abstained"]
+Reason = Literal["no_relevant_passage", "low_confidence"]
+
+
+class QuestionError(ValueError):
+    """A question that cannot be asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A piece of a document: `text` is `document.text[start:end]`, in code points."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassageSlice:
+    """A passage as a slice of its document."""
+
+    id: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where an answer stands: `quote` is `document.text[start:end]`; `score` is the reader's."""
+
+    document: DocumentRef
+    start: int
+    end: int
+    quote: str
+    sentence: Slice
+    passage: PassageSlice
+    section: str | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRef:
+    """Which index and models gave an answer."""
+
+    generation: int
+    embedder: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds spent."""
+
+    retrieve: float
+    read: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What `POST /ask` returns. `answer` is the first citation's quote, or None with a `reason` to abstain.
+
+    `confidence` is the calibrated probability that the answer is right; when abstained, that of the answer that
+    was held back (0 if there was none). `related` holds the nearest passages then: related, not an answer.
+    """
+
+    id: str
+    question: str
+    status: Status
+    answer: str | None
+    confidence: float
+    reason: Reason | None
+    citations: tuple[Citation, ...]
+    related: tuple[Citation, ...]
+    index: IndexRef
+    timings_ms: Timings
+
+
+class Answerer:
+    """Answers questions over one generation of an index."""
+
+    def __init__(self, retriever: Retriever, reader: Reader, calibration: Calibration) -> None:
+        self.retriever = retriever
+        self._reader = reader
+        self._calibration = calibration
+
+    @classmethod
+    def open(cls, directory: Path, embedder: Embedder) -> "Answerer":
+        """Open an index directory with the reader and the calibration of the product. Raises StoreError."""
+        return cls(Retriever.open(directory, embedder), SentenceReader(embedder), confidence.load())
+
+    def close(self) -> None:
+        self.retriever.close()
+
+    def ask(
+        self,
+        question: str,
+        top_k: int = 5,
+        documents: Sequence[str] | None = None,
+        min_confidence: float | None = None,
+    ) -> Answer:
+        """Answer from the `top_k` best passages, or abstain below `min_confidence` (default: the calibration's).
+
+        `documents` restricts the search to these ids. Raises QuestionError and UnknownDocumentError.
+        """
+        began = time.perf_counter()
+        words = normalised_question(question)
+        hits = self.retriever.search(words, top_k, documents)
+        retrieved = time.perf_counter()
+        spans = self._reader.read(words, hits)
+        probability = self._calibration.probability(confidence.features(spans)) if spans else 0.0
+        read = time.perf_counter()
+
+        threshold = self._calibration.threshold if min_confidence is None else min_confidence
+        answered = bool(spans) and probability >= threshold
+        citations = tuple(self._cite(span) for span in supporting(spans)) if answered else ()
+        related = () if answered else tuple(self._cite(span) for span in nearest(spans))
+        reason: Reason | None = None
+        if not answered:
+            reason = "low_confidence" if confidence.is_relevant(hits) else "no_relevant_passage"
+        done = time.perf_counter()
+        return Answer(
+            id=self._id(words),
+            question=question,
+            status="answered" if answered else "abstained",
+            answer=citations[0].quote if citations else None,
+            confidence=probability,
+            reason=reason,
+            citations=citations,
+            related=related,
+            index=self.index,
+            timings_ms=Timings(_ms(retrieved - began), _ms(read - retrieved), _ms(done - began)),
+        )
+
+    def search(self, question: str, top_k: int = 5) -> list[Hit]:
+        """The best passages for a question, unread. Raises QuestionError."""
+        return self.retriever.search(normalised_question(question), top_k)
+
+    @property
+    def index(self) -> IndexRef:
+        return IndexRef(self.retriever.meta.generation, self.retriever.embedder.name, self._reader.name)
+
+    def _cite(self, span: Span) -> Citation:
+        """Slice the stored text, verified by its hash, at a span; a quote is widened rather than cut markup."""
+        passage = span.hit.passage
+        text = self.retriever.store.document(passage.document_id).text
+        start, end = widen(text, (span.start, span.end), (passage.start, passage.end))
+        sentence_start, sentence_end = _around(passage, start, end)
+        return Citation(
+            document=span.hit.document,
+            start=start,
+            end=end,
+            quote=text[start:end],
+            sentence=Slice(sentence_start, sentence_end, text[sentence_start:sentence_end]),
+            passage=PassageSlice(passage.id, passage.start, passage.end, text[passage.start : passage.end]),
+            section=passage.section,
+            score=round(span.score, 4),
+        )
+
+    def _id(self, words: str) -> str:
+        meta = self.retriever.meta
+        models = f"{meta.embedder_sha256} {self._reader.fingerprint}"
+        return hashlib.sha256(f"{meta.generation} {meta.fingerprint} {models} {words}".encode()).hexdigest()[:24]
+
+
+def normalised_question(question: str) -> str:
+    """Fold white space, as models read it. Raises QuestionError for a question that is empty or too long."""
+    words = " ".join(question.split())
+    if not words:
+        raise QuestionError("The question is empty.")
+    if len(question) > MAX_QUESTION:
+        raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read.")
+    return words
+
+
+def supporting(spans: Sequence[Span]) -> list[Span]:
+    """The best span, then those that say the same in the same words elsewhere."""
+    best, *others = spans
+    wanted = _same_words(best)
+    found = [best]
+    for span in others:
+        apart = all(
+            span.hit.document.id != kept.hit.document.id or span.end <= kept.start or kept.end <= span.start
+            for kept in found
+        )
+        if apart and _same_words(span) == wanted:
+            found.append(span)
+    return found
+
+
+def nearest(spans: Sequence[Span]) -> list[Span]:
+    """The best span of each passage, for the nearest few passages."""
+    best: dict[str, Span] = {}
+    for span in spans:
+        best.setdefault(span.hit.passage.id, span)
+    return sorted(best.values(), key=lambda span: -span.hit.scores.fused)[:RELATED]
+
+
+def _same_words(span: Span) -> list[str]:
+    begin = span.hit.passage.start
+    return re.findall(r"\w+", plain(span.hit.passage.text, span.start - begin, span.end - begin).text.casefold())
+
+
+def _around(passage: Passage, start: int, end: int) -> tuple[int, int]:
+    """The slice of the sentence, or of the sentences, that hold [start, end)."""
+    touched = [s for s in passage.sentences if s[0] < end and start < s[1]]
+    return min([start, *(s[0] for s in touched)]), max([end, *(s[1] for s in touched)])
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1_000, 2)

@@ -1,0 +1,95 @@
+"""The FastAPI application."""
+
+import logging
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import problems, routes
+from service.settings import Settings
+from service.state import State
+
+log = logging.getLogger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the service; models and index are loaded when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.attest = State(settings)
+        app.state.attest.start()
+        yield
+        app.state.attest.close()
+
+    app = FastAPI(
+        title="Attest",
+        summary="Verbatim, cited answers from a folder of documents.",
+        description="An answer is a slice of a stored text, and anyone can check it; offsets count code points.",
+        version=version("attest-qa"),
+        lifespan=lifespan,
+        docs_url=None,  # both pages would load scripts from elsewhere
+        redoc_url=None,
+    )
+    problems.install(app)
+    for router in (routes.pages, routes.health, routes.data):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=routes.STATIC), name="static")
+    app.add_middleware(Envelope)
+    return app
+
+
+class Envelope:
+    """Gives every response a request id and the security headers, and every crash a problem without its details."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            if started:
+                raise
+            response = problems.problem_response(
+                request_id, 500, "internal-error", "Something went wrong here; the log has the request id."
+            )
+            await response(scope, receive, send_with_headers)

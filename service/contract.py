@@ -1,0 +1,114 @@
+"""The requests and responses of the HTTP interface, version 1, that are not the answer itself."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from index.documents import DocumentRef
+from index.retrieval import Scores
+from service.answering import MAX_QUESTION, MAX_TOP_K, IndexRef, PassageSlice
+
+
+def _not_blank(question: str) -> str:
+    if not question.strip():
+        raise ValueError("the question is empty")
+    return question
+
+
+Question = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_QUESTION,
+        description="a question in natural language",
+        examples=["When did the Soviet Union establish relations with Venezuela?"],
+    ),
+    AfterValidator(_not_blank),
+]
+TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K, strict=True, description="how many passages are retrieved")]
+
+
+class Request(BaseModel):
+    """Unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AskRequest(Request):
+    """A question to answer."""
+
+    question: Question
+    top_k: TopK = 5
+    documents: Annotated[list[str], Field(min_length=1, max_length=1_000)] | None = Field(
+        None, description="ids of the documents to search; null for all"
+    )
+    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="the least confidence to answer with; null for the calibrated threshold"
+    )
+
+
+class SearchRequest(Request):
+    """A question to find passages for."""
+
+    question: Question
+    top_k: TopK = 5
+
+
+class HitView(BaseModel):
+    """A retrieved passage with its scores."""
+
+    passage: PassageSlice
+    document: DocumentRef
+    scores: Scores
+
+
+class SearchResponse(BaseModel):
+    """The best passages, best first."""
+
+    hits: list[HitView]
+
+
+class DocumentView(BaseModel):
+    """A document; `characters` counts code points of its text, `url` is where it says it comes from."""
+
+    id: str
+    title: str
+    uri: str
+    date: str | None
+    sha256: str
+    url: str | None
+    characters: int
+    passages: int
+
+
+class DocumentsResponse(BaseModel):
+    """All documents, in the order of their paths."""
+
+    documents: list[DocumentView]
+    index: IndexRef
+
+
+class SectionView(BaseModel):
+    """The slice of a document below one heading."""
+
+    title: str | None
+    start: int
+    end: int
+
+
+class DocumentDetail(DocumentView):
+    """A document with its sections."""
+
+    sections: list[SectionView]
+
+
+class SuggestionsResponse(BaseModel):
+    """Questions to begin with."""
+
+    questions: list[str]
+
+
+class Health(BaseModel):
+    """`status` is `ok`, or `loading` while models and index are."""
+
+    status: str

@@ -1,0 +1,45 @@
+"""Settings, read once in the front door from options and from ATTEST_… variables."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from index.embedding import DEFAULT_EMBEDDER
+
+
+class Settings(BaseSettings):
+    """What the command line and the service need to know; each field `x` has the variable `ATTEST_X`."""
+
+    model_config = SettingsConfigDict(env_prefix="ATTEST_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    index: Path = Field(Path(".attest"), description="the folder that holds the index")
+    embedder: str = Field(DEFAULT_EMBEDDER, description="a sentence-transformers model, by name or folder")
+    host: str = Field("127.0.0.1", description="the address to listen on; another than loopback needs an API key")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="the port to listen on; 0 for any free one")
+    api_key: SecretStr | None = Field(
+        None, min_length=32, description="what `Authorization: Bearer` must give; at least 32 characters"
+    )
+    workers: int = Field(2, ge=1, le=64, description="how many questions are answered at once")
+    queue: int = Field(64, ge=0, le=10_000, description="how many more may wait; beyond them: 503")
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "Settings":
+        if not is_loopback(self.host) and self.api_key is None:
+            raise ValueError(
+                f"listening on {self.host} would open the documents to the network; set ATTEST_API_KEY "
+                "(at least 32 characters), or listen on 127.0.0.1"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

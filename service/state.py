@@ -1,0 +1,68 @@
+"""What the running service holds: models and index, once they are loaded, and the threads that use them."""
+
+import logging
+import threading
+from http import HTTPStatus
+
+from index.embedding import EmbedderError, load_embedder
+from index.store import StoreError
+from service.answering import Answerer
+from service.pool import Pool
+from service.problems import ProblemError
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class State:
+    """Loads in the background, so that health checks answer from the first moment."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pool = Pool(settings.workers, settings.queue)
+        self._answerer: Answerer | None = None
+        self._failure: str | None = None
+        self._closing = threading.Event()
+        self._loader = threading.Thread(target=self._load, name="attest-load", daemon=True)
+
+    def start(self) -> None:
+        self._loader.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        self.pool.close()
+        if self._answerer:
+            self._answerer.close()
+
+    @property
+    def ready(self) -> bool:
+        return self._answerer is not None
+
+    @property
+    def answerer(self) -> Answerer:
+        """The loaded answerer. Raises ProblemError 503 until there is one."""
+        if self._answerer:
+            return self._answerer
+        if self._failure:
+            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", self._failure)
+        raise ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "loading",
+            "Models and index are still loading; try again in a moment.",
+            headers={"Retry-After": "2"},
+        )
+
+    def _load(self) -> None:
+        try:
+            answerer = Answerer.open(self.settings.index, load_embedder(self.settings.embedder))
+            answerer.ask("Is everything loaded?")
+            if self._closing.is_set():
+                answerer.close()
+            else:
+                self._answerer = answerer
+        except (StoreError, EmbedderError) as error:
+            self._failure = str(error)
+            log.error("%s", error)  # noqa: TRY400 - its message is meant for people, a traceback is not
+        except Exception:
+            self._failure = "Models or index could not be loaded; the log says why."
+            log.exception("models or index could not be loaded")
