@@ -38,6 +38,12 @@ def _option(field: str, *names: str) -> Any:
     return typer.Option(*names, envvar=f"ATTEST_{field.upper()}", help=about.description, show_default=str(default))
 
 
+def _least(figure: str, words: str) -> Any:
+    """An option that fails the evaluation below a figure."""
+    variable = f"ATTEST_MIN_{figure.upper().replace('-', '_')}"
+    return typer.Option(f"--min-{figure}", min=0, max=1, envvar=variable, help=f"fail below this {words}")
+
+
 Index = Annotated[Path | None, _option("index", "--index")]
 EmbedderName = Annotated[str | None, _option("embedder", "--embedder")]
 
@@ -63,7 +69,9 @@ def _stop(message: str, code: int = 1) -> typer.Exit:
 
 @app.command()
 def index(
-    folder: Annotated[Path, typer.Argument(help="the folder of documents: .txt and .md", envvar="ATTEST_FOLDER")],
+    folder: Annotated[
+        Path, typer.Argument(help="the folder of documents: .txt and .md", envvar="ATTEST_DOCUMENTS")
+    ] = Path("seeds"),
     index: Index = None,
     embedder: EmbedderName = None,
 ) -> None:
@@ -185,18 +193,19 @@ def _source(citation: "Citation") -> str:
 
 @app.command("eval")
 def evaluate(
-    questions: Annotated[Path | None, typer.Option(help="JSON lines of questions; default: those on the seeds")] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(envvar="ATTEST_QUESTIONS", help="questions as JSON lines", show_default="those on the seeds"),
+    ] = None,
     report: Annotated[Path, typer.Option(envvar="ATTEST_REPORT", help="the folder for report.json")] = Path("reports"),
     index: Index = None,
     embedder: EmbedderName = None,
-    min_em: Annotated[float, typer.Option(min=0, max=1, help="fail below this exact match")] = 0.0,
-    min_f1: Annotated[float, typer.Option(min=0, max=1, help="fail below this token F1")] = 0.0,
-    min_sentence_hit: Annotated[float, typer.Option(min=0, max=1, help="fail below this sentence hit")] = 0.0,
-    min_recall_at_5: Annotated[
-        float, typer.Option("--min-recall-at-5", min=0, max=1, help="fail below this recall")
-    ] = 0.0,
-    min_answered: Annotated[float, typer.Option(min=0, max=1, help="fail if fewer answerable are answered")] = 0.0,
-    min_abstained: Annotated[float, typer.Option(min=0, max=1, help="fail if fewer unanswerable are refused")] = 0.0,
+    min_em: Annotated[float, _least("em", "exact match")] = 0.0,
+    min_f1: Annotated[float, _least("f1", "token F1")] = 0.0,
+    min_sentence_hit: Annotated[float, _least("sentence-hit", "sentence hit")] = 0.0,
+    min_recall_at_5: Annotated[float, _least("recall-at-5", "recall@5 of the retrieval")] = 0.0,
+    min_answered: Annotated[float, _least("answered", "share of answerable questions answered")] = 0.0,
+    min_abstained: Annotated[float, _least("abstained", "share of unanswerable questions refused")] = 0.0,
 ) -> None:
     """Ask known questions and print how good the answers are; exit code 1 below a wished figure."""
     settings = _settings(index=index, embedder=embedder)
@@ -254,7 +263,9 @@ def serve(
     from index.store import StoreError
     from service.app import create_app
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)])
+    logging.basicConfig(
+        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)]
+    )
     try:
         check(settings.index, load_embedder(settings.embedder))
     except (StoreError, EmbedderError) as error:

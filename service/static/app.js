@@ -94,7 +94,7 @@ function cited(citation, number, marked = true) {
   open.setAttribute("aria-label", `Source ${number}: show the quote in ${citation.document.title}`);
   open.addEventListener("click", () => show(citation, open));
   const from = [citation.section, citation.document.date].filter(Boolean).map((part) => `, ${part}`).join("");
-  const about = element("p", "about", "Quoted from ", element("cite", "", citation.document.title), from, open);
+  const about = element("p", "about", marked ? "Quoted from " : "From ", element("cite", "", citation.document.title), from, open);
   return [words, about];
 }
 

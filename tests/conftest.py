@@ -1,0 +1,93 @@
+"""What the tests share: small folders of documents, the seeds indexed once, and a real server."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from index.build import build
+from index.embedding import Embedder, HashingEmbedder, SentenceTransformerEmbedder
+from service.answering import Answerer
+
+ROOT = Path(__file__).parent.parent
+SEEDS = ROOT / "seeds"
+WIKIPEDIA = "000_4d143e88cdbd4b54.txt"
+MOSCOW_TIMES = "004_8dcf3bb8d750e570.txt"
+
+
+@pytest.fixture
+def hashing() -> HashingEmbedder:
+    return HashingEmbedder()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write files, given as name=text or bytes, into a folder of documents and return it."""
+
+    def write_files(files: dict[str, str | bytes]) -> Path:
+        folder = tmp_path / "documents"
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return folder
+
+    return write_files
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Embedder:
+    return SentenceTransformerEmbedder()
+
+
+@pytest.fixture(scope="session")
+def seeds_index(minilm: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("seeds") / "index"
+    build(SEEDS, directory, minilm)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def seeds(minilm: Embedder, seeds_index: Path) -> Iterator[Answerer]:
+    answerer = Answerer.open(seeds_index, minilm)
+    yield answerer
+    answerer.close()
+
+
+@contextmanager
+def serving(index: Path, **environment: str) -> Iterator[str]:
+    """Run `attest serve` on a free port and give its address once it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attest", "serve", "--port", "0", "--index", str(index)],
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        line = process.stdout.readline()
+        found = re.search(r"http://\S+:\d+", line)
+        assert found, f"no address in {line!r}"
+        deadline = time.monotonic() + 60
+        while httpx2.get(f"{found[0]}/readyz").status_code != 200:
+            assert time.monotonic() < deadline, "not ready within 60 s"
+            time.sleep(0.1)
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        assert process.stdout
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server(seeds_index: Path) -> Iterator[str]:
+    with serving(seeds_index) as address:
+        yield address
