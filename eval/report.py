@@ -12,7 +12,14 @@ from rich.table import Column, Table
 from eval.run import Mean, Outcome, measure
 
 GROUPS = ("kind", "style")
-_SHORT = ("exact match", "token F1", "sentence hit", "recall@5", "answerable, answered", "unanswerable, abstained")
+_SHORT = {
+    "exact match": "EM (n)",
+    "token F1": "F1 (n)",
+    "sentence hit": "hit (n)",
+    "recall@5": "R@5 (n)",
+    "answerable, answered": "answ. (n)",
+    "unanswerable, abstained": "abst. (n)",
+}
 
 
 def tables(outcomes: Sequence[Outcome]) -> Iterator[Table]:
@@ -22,7 +29,8 @@ def tables(outcomes: Sequence[Outcome]) -> Iterator[Table]:
         table.add_row(name, f"{figure.value:.1f}" if name.endswith("ms") else f"{figure.value:.3f}", str(figure.n))
     yield table
     for field in GROUPS:
-        table = Table(field, *(Column(name, justify="right") for name in _SHORT))
+        columns = (Column(short, justify="right", no_wrap=True) for short in _SHORT.values())
+        table = Table(Column(field, no_wrap=True), *columns)
         for group, members in by(outcomes, field).items():
             figures = measure(members)
             table.add_row(group, *(_cell(figures[name]) for name in _SHORT))

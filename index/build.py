@@ -128,6 +128,8 @@ class _Batch:
 
     def flush(self) -> None:
         """Embed what waits, where no passage with the same words has a vector already, and write it."""
+        if not self._waiting:
+            return
         inputs = [model_input(read.ref.title, passage) for read, passages in self._waiting for passage in passages]
         vectors = np.empty((len(inputs), self._embedder.dimensions), dtype=np.float32)
         known = [self._writer.vector(model_input_sha256(words)) if self._reuse else None for words in inputs]

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from index.documents import DocumentRef
 from index.retrieval import Scores
+from service import examples
 from service.answering import MAX_QUESTION, MAX_TOP_K, IndexRef, PassageSlice
 
 
@@ -37,6 +38,8 @@ class Request(BaseModel):
 class AskRequest(Request):
     """A question to answer."""
 
+    model_config = ConfigDict(json_schema_extra={"example": examples.ASK_REQUEST})
+
     question: Question
     top_k: TopK = 5
     documents: Annotated[list[str], Field(min_length=1, max_length=1_000)] | None = Field(
@@ -49,6 +52,8 @@ class AskRequest(Request):
 
 class SearchRequest(Request):
     """A question to find passages for."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.SEARCH_REQUEST})
 
     question: Question
     top_k: TopK = 5

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, PlainTextResponse
 from index.documents import Document
 from index.retrieval import UnknownDocumentError
 from index.store import Listing
+from service import examples
 from service.answering import Answer, PassageSlice
 from service.contract import (
     AskRequest,
@@ -25,6 +26,7 @@ from service.contract import (
     SectionView,
     SuggestionsResponse,
 )
+from service.examples import response
 from service.problems import MEDIA_TYPE, Problem, ProblemError
 from service.state import State
 
@@ -75,20 +77,26 @@ def page() -> FileResponse:
     return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
 
 
-@health.get("/livez")
+@health.get("/livez", responses={200: response(examples.HEALTH)})
 async def livez() -> Health:
     """The process answers."""
     return Health(status="ok")
 
 
-@health.get("/readyz", responses={503: _problem("Models and index are loading or cannot be loaded.")})
+@health.get(
+    "/readyz",
+    responses={
+        200: response(examples.HEALTH),
+        503: _problem("Models and index are loading or cannot be loaded."),
+    },
+)
 async def readyz(state: StateOf) -> Health:
     """Models and index are loaded."""
     _ = state.answerer
     return Health(status="ok")
 
 
-@data.post("/ask", tags=["questions"], responses={**INVALID, **UNKNOWN})
+@data.post("/ask", tags=["questions"], responses={200: response(examples.ASK), **INVALID, **UNKNOWN})
 async def ask(request: AskRequest, state: StateOf) -> Answer:
     """Answer a question with a quote from the documents, or abstain."""
     answerer = state.answerer
@@ -100,7 +108,7 @@ async def ask(request: AskRequest, state: StateOf) -> Answer:
         raise _unknown(error.args[0], field="documents") from error
 
 
-@data.post("/search", tags=["questions"], responses=INVALID)
+@data.post("/search", tags=["questions"], responses={200: response(examples.SEARCH), **INVALID})
 async def search(request: SearchRequest, state: StateOf) -> SearchResponse:
     """Find the passages nearest to a question."""
     hits = await state.pool.run(state.answerer.search, request.question, request.top_k)
@@ -116,7 +124,7 @@ async def search(request: SearchRequest, state: StateOf) -> SearchResponse:
     )
 
 
-@data.get("/documents", tags=["documents"])
+@data.get("/documents", tags=["documents"], responses={200: response(examples.DOCUMENTS)})
 def documents(state: StateOf) -> DocumentsResponse:
     """List the documents."""
     answerer = state.answerer
@@ -126,7 +134,7 @@ def documents(state: StateOf) -> DocumentsResponse:
     )
 
 
-@data.get("/documents/{document_id}", tags=["documents"], responses=UNKNOWN)
+@data.get("/documents/{document_id}", tags=["documents"], responses={200: response(examples.DOCUMENT), **UNKNOWN})
 def document(document_id: str, state: StateOf) -> DocumentDetail:
     """Describe a document and its sections."""
     found = _document(state, document_id)
@@ -146,7 +154,7 @@ def text(document_id: str, state: StateOf) -> Response:
     return PlainTextResponse(_document(state, document_id).text)
 
 
-@data.get("/suggestions", tags=["questions"])
+@data.get("/suggestions", tags=["questions"], responses={200: response(examples.SUGGESTIONS)})
 def suggestions(state: StateOf) -> SuggestionsResponse:
     """Questions to begin with, from the folder's `suggestions.txt`."""
     return SuggestionsResponse(questions=list(state.answerer.retriever.meta.suggestions))

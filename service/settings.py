@@ -15,15 +15,19 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ATTEST_", env_ignore_empty=True, extra="ignore", frozen=True)
 
-    index: Path = Field(Path(".attest"), description="the folder that holds the index")
-    embedder: str = Field(DEFAULT_EMBEDDER, description="a sentence-transformers model, by name or folder")
-    host: str = Field("127.0.0.1", description="the address to listen on; another than loopback needs an API key")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="the port to listen on; 0 for any free one")
-    api_key: SecretStr | None = Field(
-        None, min_length=32, description="what `Authorization: Bearer` must give; at least 32 characters"
+    index: Path = Field(default=Path(".attest"), description="the folder that holds the index")
+    embedder: str = Field(default=DEFAULT_EMBEDDER, description="a sentence-transformers model, by name or folder")
+    host: str = Field(
+        default="127.0.0.1", description="the address to listen on; another than loopback needs an API key"
     )
-    workers: int = Field(2, ge=1, le=64, description="how many questions are answered at once")
-    queue: int = Field(64, ge=0, le=10_000, description="how many more may wait; beyond them: 503")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=8000, description="the port to listen on; 0 for any free one"
+    )
+    api_key: SecretStr | None = Field(
+        default=None, min_length=32, description="what `Authorization: Bearer` must give; at least 32 characters"
+    )
+    workers: int = Field(default=2, ge=1, le=64, description="how many questions are answered at once")
+    queue: int = Field(default=64, ge=0, le=10_000, description="how many more may wait; beyond them: 503")
 
     @model_validator(mode="after")
     def _guarded(self) -> "Settings":

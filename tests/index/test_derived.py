@@ -1,0 +1,189 @@
+"""The derived indexes: checked before they are opened, and built anew from the store."""
+
+import ast
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import index
+from index import derived
+from index.build import build
+from index.embedding import HashingEmbedder
+from index.retrieval import Hit, Retriever
+from index.store import Meta, Store
+
+FILES = {
+    "a.txt": "= Ties =\n\nThey trade oil.\n\n==Past==\nTupolev bombers came in 2008. It was cold.",
+    "b.txt": "Apples grow.\n\nPears grow on trees, too.",
+    "c.txt": "Oil is traded by ships. Bombers are not.",
+}
+QUESTIONS = ["Which bombers came?", "oil trade", "pears", "Tupolve", "zebra"]
+
+
+def search(directory: Path) -> list[list[Hit]]:
+    retriever = Retriever.open(directory, HashingEmbedder())
+    try:
+        return [retriever.search(question, 5) for question in QUESTIONS]
+    finally:
+        retriever.close()
+
+
+def generation(directory: Path) -> tuple[Path, Meta]:
+    with Store.open(directory) as store:
+        meta = store.meta()
+    assert meta
+    return directory / derived.FOLDER_NAME / str(meta.generation), meta
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("derived")
+    (root / "documents").mkdir()
+    for name, text in FILES.items():
+        (root / "documents" / name).write_text(text)
+    build(root / "documents", root / "index", HashingEmbedder())
+    return root / "index"
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+PATTERNS = [
+    "manifest.json",
+    "dense.faiss",
+    "lexical/meta.json",
+    "lexical/.managed.json",
+    *(f"lexical/*.{suffix}" for suffix in ("fast", "fieldnorm", "idx", "pos", "store", "term")),
+]
+
+
+def test_these_patterns_name_every_derived_file(built: Path) -> None:
+    directory, _ = generation(built)
+    named = {path for pattern in PATTERNS for path in directory.glob(pattern)}
+    assert named == {path for path in directory.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    assert all(list(directory.glob(pattern)) for pattern in PATTERNS)
+
+
+@pytest.mark.parametrize("damage", [flip, truncate, remove])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_damage_to_any_file_is_noticed_and_mended(
+    built: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, pattern: str, damage: Callable[[Path], None]
+) -> None:
+    expected = search(built)
+    shutil.copytree(built, tmp_path / "index")
+    directory, meta = generation(tmp_path / "index")
+    for path in directory.glob(pattern):
+        damage(path)
+    with pytest.raises(derived.DerivedIndexError, match="the search indexes"):
+        derived.check(directory, meta)
+    with caplog.at_level(logging.WARNING):
+        assert search(tmp_path / "index") == expected
+    assert "rebuilding the search indexes of generation 1" in caplog.text
+    derived.check(directory, meta)
+
+
+def test_an_undamaged_index_is_opened_as_it_is(built: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory, meta = generation(built)
+    derived.check(directory, meta)
+    before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
+    with caplog.at_level(logging.WARNING):
+        search(built)
+    assert caplog.text == ""
+    assert {path: path.stat().st_mtime_ns for path in directory.rglob("*") if path in before} == before
+
+
+@pytest.mark.parametrize("manifest", ["", "[]", "7", "{}", '{"made_for": {}}', '{"made_for": {}, "files": {}}', "\\"])
+def test_a_manifest_of_another_shape_is_noticed(built: Path, tmp_path: Path, manifest: str) -> None:
+    shutil.copytree(built, tmp_path / "index")
+    directory, meta = generation(tmp_path / "index")
+    (directory / derived.MANIFEST).write_text(manifest)
+    with pytest.raises(derived.DerivedIndexError):
+        derived.check(directory, meta)
+    assert search(tmp_path / "index") == search(built)
+
+
+def test_a_file_too_many_is_noticed(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "index")
+    directory, meta = generation(tmp_path / "index")
+    (directory / "lexical" / "extra").write_bytes(b"?")
+    with pytest.raises(derived.DerivedIndexError, match="the search indexes are damaged"):
+        derived.check(directory, meta)
+
+
+def test_no_derived_index_at_all_is_built_anew(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "index")
+    shutil.rmtree(tmp_path / "index" / derived.FOLDER_NAME)
+    assert search(tmp_path / "index") == search(built)
+    assert [path.name for path in (tmp_path / "index" / derived.FOLDER_NAME).iterdir()] == ["1"]
+
+
+def test_a_generation_made_from_other_contents_is_not_used(
+    built: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "z.txt").write_text("Zebras run.")
+    build(tmp_path / "documents", tmp_path / "other", HashingEmbedder())
+    shutil.copytree(built, tmp_path / "index")
+    directory, meta = generation(tmp_path / "index")
+    shutil.rmtree(directory)
+    shutil.copytree(generation(tmp_path / "other")[0], directory)
+    with pytest.raises(derived.DerivedIndexError, match="the search indexes belong to other contents"):
+        derived.check(directory, meta)
+    with caplog.at_level(logging.WARNING):
+        assert search(tmp_path / "index") == search(built)
+    assert "the search indexes belong to other contents" in caplog.text
+
+
+def test_old_generations_and_unfinished_ones_are_removed(tmp_path: Path) -> None:
+    folder, directory = tmp_path / "documents", tmp_path / "index"
+    folder.mkdir()
+    generations = directory / derived.FOLDER_NAME
+    (generations / "building-abandoned").mkdir(parents=True)
+    for number, text in enumerate(["One.", "Two.", "Three."], start=1):
+        (folder / "a.txt").write_text(text)
+        build(folder, directory, HashingEmbedder())
+        assert [path.name for path in generations.iterdir()] == [str(number)]
+
+
+def test_a_build_mends_the_derived_indexes_of_an_unchanged_store(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "index")
+    directory, meta = generation(tmp_path / "index")
+    flip(directory / "dense.faiss")
+    report = build(Path(meta.folder), tmp_path / "index", HashingEmbedder())
+    assert (report.generation, report.embedded_passages) == (1, 0)
+    derived.check(directory, meta)
+
+
+def test_the_manifest_names_the_generation_and_each_files_hash(built: Path) -> None:
+    directory, meta = generation(built)
+    manifest = json.loads((directory / derived.MANIFEST).read_bytes())
+    assert manifest["made_for"] == {"format": derived.FORMAT, "generation": 1, "fingerprint": meta.fingerprint}
+    assert "dense.faiss" in manifest["files"]
+    assert all(len(sha256) == 64 for sha256 in manifest["files"].values())
+
+
+def test_nothing_is_ever_unpickled() -> None:
+    imported = set()
+    for path in Path(index.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").split(".")[0])
+    assert {"sqlite3", "faiss", "tantivy"} <= imported
+    assert not imported & {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}

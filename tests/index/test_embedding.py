@@ -1,0 +1,107 @@
+"""Embedders: vectors of length one, in order, and fingerprints that tell weights apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.embedding import (
+    BATCH_SIZE,
+    DEFAULT_EMBEDDER,
+    Embedder,
+    EmbedderError,
+    HashingEmbedder,
+    SentenceTransformerEmbedder,
+    load_embedder,
+)
+
+
+def test_hashed_words_are_directions_of_length_one(hashing: HashingEmbedder) -> None:
+    vectors = hashing.encode(["apples", "Apples, apples!", "apples pears", "pears"])
+    assert vectors.shape == (4, 256)
+    assert vectors.dtype == np.float32
+    expected = [[1, 1, 0.70711, 0], [1, 1, 0.70711, 0], [0.70711, 0.70711, 1, 0.70711], [0, 0, 0.70711, 1]]
+    assert np.allclose(vectors @ vectors.T, expected, atol=1e-5)
+
+
+def test_a_text_without_words_still_has_a_vector_of_length_one(hashing: HashingEmbedder) -> None:
+    assert np.linalg.norm(hashing.encode([" \n", ""]), axis=1).tolist() == [1, 1]
+    assert hashing.encode([]).shape == (0, 256)
+
+
+def test_hashing_reports_each_text_and_counts_words(hashing: HashingEmbedder) -> None:
+    done: list[int] = []
+    hashing.encode(["one", "two three"], done.append)
+    assert done == [1, 1]
+    assert hashing.count_tokens(["", "one", " two  three\n"]) == [0, 1, 2]
+
+
+def test_a_fingerprint_is_stable_and_differs_with_the_dimensions() -> None:
+    assert HashingEmbedder().fingerprint == HashingEmbedder(256).fingerprint
+    assert HashingEmbedder(128).fingerprint != HashingEmbedder(256).fingerprint
+    assert HashingEmbedder(128).encode(["one"]).shape == (1, 128)
+
+
+def weights(folder: Path, content: bytes, card: str = "") -> SentenceTransformerEmbedder:
+    (folder / "1_Pooling").mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(content)
+    (folder / "1_Pooling" / "config.json").write_text("{}")
+    (folder / "README.md").write_text(card)
+    return SentenceTransformerEmbedder(str(folder))
+
+
+def test_a_fingerprint_is_that_of_the_weights_wherever_they_lie(tmp_path: Path) -> None:
+    first = weights(tmp_path / "a", b"one").fingerprint
+    assert weights(tmp_path / "b", b"one", "Another card").fingerprint == first
+    assert weights(tmp_path / "c", b"two").fingerprint != first
+    moved = weights(tmp_path / "d", b"one")
+    (tmp_path / "d" / "1_Pooling").rename(tmp_path / "d" / "2_Pooling")
+    assert moved.fingerprint != first
+
+
+def test_the_models_fingerprint_is_stable(minilm: Embedder) -> None:
+    assert SentenceTransformerEmbedder().fingerprint == minilm.fingerprint
+
+
+def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:
+    embedder = SentenceTransformerEmbedder(str(tmp_path))
+    with pytest.raises(EmbedderError, match=f"{tmp_path} holds no sentence-transformers model that can be loaded"):
+        embedder.encode(["one"])
+
+
+def test_embedders_are_made_by_name_and_loaded_when_first_used(tmp_path: Path) -> None:
+    assert isinstance(load_embedder("hashing"), HashingEmbedder)
+    default, other = load_embedder(DEFAULT_EMBEDDER), load_embedder(str(tmp_path / "none"))
+    assert isinstance(default, SentenceTransformerEmbedder)
+    assert (default.name, other.name) == ("all-MiniLM-L6-v2", str(tmp_path / "none"))
+
+
+def test_the_model_gives_vectors_of_length_one(minilm: Embedder) -> None:
+    vectors = minilm.encode(["Tupolev bombers", "", "Hugo Chávez died in March 2013. " * 100])
+    assert vectors.shape == (3, minilm.dimensions) == (3, 384)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_order_is_kept_though_batches_are_sorted_by_length(minilm: Embedder) -> None:
+    texts = [f"Number {number}: " + "oil " * ((number * 7) % 13) for number in range(BATCH_SIZE + 8)]
+    done: list[int] = []
+    together = minilm.encode(texts, done.append)
+    assert done == [BATCH_SIZE, 8]
+    for row in (0, 11, BATCH_SIZE + 7):
+        alone = minilm.encode([texts[row]])[0]
+        assert np.allclose(together[row], alone, atol=1e-5)
+        assert int(np.argmax(together @ alone)) == row
+
+
+def test_the_model_puts_like_meanings_near(minilm: Embedder) -> None:
+    question, near, far = minilm.encode(
+        ["Who rules the country?", "The president governs the nation.", "Apples grow on trees."]
+    )
+    assert question @ near > question @ far + 0.2
+
+
+def test_tokens_are_counted_without_special_ones_and_uncut(minilm: Embedder) -> None:
+    assert minilm.count_tokens([]) == []
+    assert minilm.count_tokens(["", "oil", "Oil, gas.", "oil " * 1_000]) == [0, 1, 4, 1_000]
+    assert minilm.max_tokens == 254

@@ -1,0 +1,121 @@
+"""Settings: where they come from, and what may not be served to the network."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import Settings, is_loopback
+
+KEY = "k" * 32
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ATTEST_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    settings = Settings()
+    assert settings.index == Path(".attest")
+    assert settings.embedder == "all-MiniLM-L6-v2"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.api_key is None
+
+
+def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "INDEX": "/var/lib/attest",
+        "EMBEDDER": "hashing",
+        "HOST": "0.0.0.0",
+        "PORT": "9000",
+        "API_KEY": KEY,
+        "WORKERS": "3",
+        "QUEUE": "0",
+    }
+    assert {name.lower() for name in values} == set(Settings.model_fields)
+    for name, value in values.items():
+        monkeypatch.setenv(f"ATTEST_{name}", value)
+    settings = Settings()
+    assert (settings.index, settings.embedder) == (Path("/var/lib/attest"), "hashing")
+    assert (settings.host, settings.port, settings.workers, settings.queue) == ("0.0.0.0", 9000, 3, 0)
+    assert settings.api_key
+    assert settings.api_key.get_secret_value() == KEY
+
+
+def test_an_option_beats_its_variable_and_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTEST_PORT", "9000")
+    monkeypatch.setenv("ATTEST_INDEX", "")
+    assert Settings().port == 9000
+    assert Settings(port=7000).port == 7000
+    assert Settings().index == Path(".attest")
+
+
+def test_variables_of_other_things_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTEST_BROWSER", "/usr/bin/chromium")
+    monkeypatch.setenv("PORT", "1")
+    assert Settings() == Settings(port=8000)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.20", "example.org", ""])
+def test_the_network_is_not_served_without_a_key_and_the_message_says_what_to_do(host: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Settings(host=host)
+    message = raised.value.errors()[0]["msg"]
+    assert f"listening on {host} " in message
+    assert "set ATTEST_API_KEY (at least 32 characters), or listen on 127.0.0.1" in message
+
+
+def test_the_network_is_served_with_a_key_of_32_characters() -> None:
+    assert Settings(host="0.0.0.0", api_key=KEY).host == "0.0.0.0"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
+def test_a_shorter_key_is_refused_everywhere(host: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Settings(host=host, api_key=KEY[1:])
+    error = raised.value.errors()[0]
+    assert error["loc"] == ("api_key",)
+    assert "at least 32" in error["msg"]
+
+
+def test_the_key_is_not_shown() -> None:
+    assert KEY not in repr(Settings(api_key=KEY))
+    assert KEY not in Settings(api_key=KEY).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("port", -1), ("port", 65_536), ("port", "http"), ("workers", 0), ("workers", 65), ("queue", -1)],
+)
+def test_a_number_out_of_range_is_refused(field: str, value: object) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Settings(**{field: value})
+    assert raised.value.errors()[0]["loc"] == (field,)
+
+
+def test_settings_do_not_change() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("localhost.example.org", False),
+        ("127.0.0.1.example.org", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
