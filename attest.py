@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from service.settings import Settings
@@ -27,8 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Verbatim, cited answers from a folder of documents.",
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def _option(field: str, *names: str) -> Any:
@@ -46,6 +46,11 @@ def _least(figure: str, words: str) -> Any:
 
 Index = Annotated[Path | None, _option("index", "--index")]
 EmbedderName = Annotated[str | None, _option("embedder", "--embedder")]
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
+    """A bar that goes when it is done, and is not shown where nobody looks."""
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 def _settings(**given: Any) -> Settings:
@@ -83,7 +88,7 @@ def index(
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=err, transient=True) as bar:
+        with _progress(*columns) as bar:
             task = bar.add_task("reading", total=None)
 
             def watch(now: "build.Progress") -> None:
@@ -94,7 +99,11 @@ def index(
     except (EmbedderError, StoreError, OSError) as error:
         raise _stop(str(error)) from None
     if report.set_aside:
-        err.print(f"The index was damaged; it was set aside as {report.set_aside} and built anew.", style="yellow")
+        err.print(
+            f"The index was damaged; it was set aside as {report.set_aside} and built anew.",
+            style="yellow",
+            soft_wrap=True,
+        )
     for path, reason in report.unread:
         err.print(Text(f"not read: {path}: {reason}", style="yellow"), soft_wrap=True)
     ignored = f", {report.ignored_files} left out by .attestignore" if report.ignored_files else ""
@@ -219,7 +228,7 @@ def evaluate(
     try:
         asked = known.load(questions or known.FILE)
         answerer = Answerer.open(settings.index, load_embedder(settings.embedder))
-        with Progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn(), console=err, transient=True) as bar:
+        with _progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn()) as bar:
             task = bar.add_task("", total=len(asked))
             outcomes = run(answerer, asked, lambda done: bar.update(task, completed=done))
         answerer.close()
@@ -275,6 +284,7 @@ def serve(
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(2048)  # from here on a client that has read the address below gets through
     except OSError as error:
         reason = error.strerror or str(error)
         raise _stop(

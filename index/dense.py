@@ -32,8 +32,8 @@ class DenseIndex:
     def write(self, directory: Path) -> None:
         faiss.write_index(self._index, str(directory / FILE_NAME))
 
-    def search(self, vector: Vectors, limit: int, among: Iterable[int] | None = None) -> list[int]:
-        """The numbers of the nearest passages, nearest first; `among` restricts them."""
+    def search(self, vector: Vectors, limit: int, among: Iterable[int] | None = None) -> list[tuple[int, float]]:
+        """The numbers of the nearest passages with their cosines, nearest first; `among` restricts them."""
         parameters = None
         if among is not None:
             selector = faiss.IDSelectorBatch(np.asarray(sorted(among), dtype=np.int64))
@@ -41,5 +41,5 @@ class DenseIndex:
         limit = min(limit, self._index.ntotal)
         if limit == 0:
             return []
-        _, found = self._index.search(vector.reshape(1, -1), limit, params=parameters)
-        return [int(number) for number in found[0] if number != -1]
+        cosines, found = self._index.search(vector.reshape(1, -1), limit, params=parameters)
+        return [(int(n), float(cosine)) for n, cosine in zip(found[0], cosines[0], strict=True) if n != -1]

@@ -67,7 +67,7 @@ def decode(data: bytes) -> str:
     if b"\0" in data:
         raise UnreadableFileError("binary, not text")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise UnreadableFileError(f"not UTF-8: undecodable byte 0x{data[error.start]:02x} at {error.start}") from None
     if not text.strip():
@@ -90,7 +90,7 @@ def _sections(blocks: tuple[Block, ...], title: str, length: int) -> Iterator[Se
     ends = [*(heading.start for heading in headings), length]
     names = [None, *(h.title if h.title and h.title != title else None for h in headings)]
     for name, start, end in zip(names, starts, ends, strict=True):
-        if any(start <= block.start and block.end <= end and block.kind != "furniture" for block in blocks):
+        if any(start <= block.start and block.end <= end and block.kind in ("paragraph", "item") for block in blocks):
             yield Section(name, start, end)
 
 

@@ -87,8 +87,7 @@ class LexicalIndex:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, allowed)])
         hits = self._searcher.search(query, limit=limit, count=False).hits
         numbers = self._searcher.fast_field_values("number", [address for _, address in hits])
-        found = [(int(number or 0), float(score)) for (score, _), number in zip(hits, numbers, strict=True)]
-        return sorted(found, key=lambda pair: (-round(pair[1], 5), pair[0]))
+        return [(int(number or 0), float(score)) for (score, _), number in zip(hits, numbers, strict=True)]
 
     def _term(self, term: str) -> tantivy.Query:
         """Match a term in the words or, for less, in the context; a word found nowhere matches its near spellings."""

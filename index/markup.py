@@ -68,11 +68,17 @@ def constructs(text: str, start: int, end: int) -> Iterator[Construct]:
             yield Construct(start + match.start(), start + inner_start, start + inner_end, start + match.end())
 
 
+def marker_end(text: str, start: int, end: int) -> int:
+    """Where the words of text[start:end] begin, behind a list bullet or number, a quotation or a heading sign."""
+    marker = _LINE_PREFIX.match(text, start, end)
+    return marker.end() if marker else start
+
+
 def plain(text: str, start: int, end: int) -> Plain:
     """Take the words of text[start:end] without markup, list bullets and repeated white space."""
     hidden = bytearray(end - start)
-    if prefix := _LINE_PREFIX.match(text, start, end):
-        hidden[: prefix.end() - start] = b"\1" * (prefix.end() - start)
+    begin = marker_end(text, start, end)
+    hidden[: begin - start] = b"\1" * (begin - start)
     for construct in constructs(text, start, end):
         for left, right in ((construct.start, construct.inner_start), (construct.inner_end, construct.end)):
             hidden[left - start : right - start] = b"\1" * (right - left)
@@ -98,15 +104,17 @@ def joined(text: str, slices: Sequence[tuple[int, int]]) -> Plain:
     """Take the words of several slices in order, one space between them."""
     characters: list[str] = []
     offsets: list[int] = []
+    after = 0
     for start, end in slices:
         words = plain(text, start, end)
         if not words.text:
             continue
         if characters:
             characters.append(" ")
-            offsets.append(words.offsets[0])
+            offsets.append(min(after, words.offsets[0]))  # the white space between them, unless they touch
         characters.append(words.text)
         offsets.extend(words.offsets)
+        after = end
     return Plain("".join(characters), tuple(offsets))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from index.dense import DenseIndex
 from index.derived import open_derived
 from index.documents import DocumentRef
-from index.embedding import Embedder
+from index.embedding import Embedder, Vectors
 from index.lexical import LexicalIndex
 from index.passages import Passage
-from index.store import Meta, MissingStoreError, Store, StoreError
+from index.store import FORMAT, Meta, MissingStoreError, Store, StoreError
 
 DEPTH = 50  # how many passages each search hands to the fusion
 # Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
@@ -76,19 +76,33 @@ class Retriever:
         depth = max(DEPTH, top_k)
         vector = self.embedder.encode([question])[0]
         among = None if documents is None else self.store.numbers(documents)
-        dense = self._dense.search(vector, depth, among)
+        dense = dict(self._dense.search(vector, depth, among))
         lexical = dict(self._lexical.search(question, depth, documents))
-        fused = dict.fromkeys([*dense, *lexical], 0.0)
-        for weight, ranking in ((1.0, dense), (LEXICAL_WEIGHT, lexical)):
-            for rank, number in enumerate(ranking, start=1):
+        found = self.store.passages(dict.fromkeys([*dense, *lexical]))
+        fused = dict.fromkeys(found, 0.0)
+        for weight, scores in ((1.0, dense), (LEXICAL_WEIGHT, lexical)):
+            order = _ranked(scores, found)
+            for rank, number in enumerate(order, start=1):
                 fused[number] += weight / (RANK_CONSTANT + rank)
-        hits = []
-        for number, (passage, document, stored) in self.store.passages(fused).items():
-            cosine = round(float(vector @ stored), 5)
-            scores = Scores(cosine, round(lexical.get(number, 0.0), 5), round(fused[number], 6))
-            hits.append(Hit(passage, document, scores))
+        hits = [
+            Hit(
+                passage,
+                document,
+                Scores(
+                    dense=round(float(vector @ stored), 5),
+                    lexical=round(lexical.get(number, 0.0), 5),
+                    fused=round(fused[number], 6),
+                ),
+            )
+            for number, (passage, document, stored) in found.items()
+        ]
         hits.sort(key=lambda hit: (-hit.scores.fused, -hit.scores.dense, hit.passage.id))
         return hits[:top_k]
+
+
+def _ranked(scores: dict[int, float], found: dict[int, tuple[Passage, DocumentRef, Vectors]]) -> list[int]:
+    """Best first; equal scores in the order of their passages' ids, whatever was indexed first."""
+    return sorted(scores, key=lambda number: (-round(scores[number], 5), found[number][0].id))
 
 
 def check(directory: Path, embedder: Embedder) -> None:
@@ -102,6 +116,11 @@ def _open(directory: Path, embedder: Embedder) -> tuple[Store, Meta]:
         meta = store.meta()
         if meta is None or not store.counts()[1]:
             raise MissingStoreError(f"The index in {directory} is empty. Fill it with: attest index FOLDER")
+        if meta.format != FORMAT:
+            raise StoreError(
+                f"The index in {directory} was made by another version of Attest; rebuild it with: "
+                f"attest index {meta.folder}"
+            )
         _check_embedder(meta, directory, embedder)
     except BaseException:
         store.close()

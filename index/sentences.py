@@ -4,8 +4,9 @@ import re
 
 import sentencex
 
-from index.markup import constructs
+from index.markup import constructs, marker_end
 
+_WORD = re.compile(r"\w")
 _SPACE = re.compile(r"\s")
 # sentencex closes a sentence at these although they announce a name, a number or an amount.
 _ANNOUNCES = re.compile(r"(?:\b(?:vs|approx|nos?|vol|pp|fig|ca|cf)\.)\s*$", re.IGNORECASE)
@@ -16,14 +17,16 @@ _CONTINUES = re.compile(r"[\d$€£]|No\.")
 def sentences(text: str, start: int, end: int, language: str = "en") -> list[tuple[int, int]]:
     """Split text[start:end] into sentences, (start, end) in `text`, without the white space around them.
 
-    Together they hold every character that is not white space, once and in order. No link or other short
-    piece of markup is cut, and a line break ends no sentence.
+    Together they hold every character that is not white space, once and in order. No list number, no link and no
+    other short piece of markup is cut, and a line break ends no sentence.
     """
     folded = _SPACE.sub(" ", text[start:end])
     if not folded.strip():
         return []
     starts = [boundary["start_index"] for boundary in sentencex.get_sentence_boundaries(language, folded)]
     inside = bytearray(len(folded) + 1)
+    marker = marker_end(text, start, end) - start
+    inside[: marker + 1] = b"\1" * (marker + 1)
     for construct in constructs(text, start, end):
         length = construct.end - construct.start
         if length <= _LONGEST_UNCUT:
@@ -35,10 +38,12 @@ def sentences(text: str, start: int, end: int, language: str = "en") -> list[tup
         announced = _ANNOUNCES.search(before) and _CONTINUES.match(folded, at)
         if not announced and not inside[at]:
             kept.append(at)
-    found = []
+    found: list[tuple[int, int]] = []
     for left, right in zip(kept, [*kept[1:], len(folded)], strict=True):
         words = folded[left:right]
         if stripped := words.strip():
-            first = left + len(words) - len(words.lstrip())
-            found.append((start + first, start + first + len(stripped)))
+            first = start + left + len(words) - len(words.lstrip())
+            if found and not (_WORD.search(stripped) and _WORD.search(text, *found[-1])):
+                first = found.pop()[0]  # signs alone, such as a closing emphasis, are no sentence
+            found.append((first, start + left + len(words.rstrip())))
     return found

@@ -21,6 +21,16 @@ FILE_NAME = "attest.sqlite"
 # Raise it whenever the same files would give other documents, sections or passages than before.
 FORMAT = 1
 
+_OUT_OF_REACH = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOMEM,
+}
 _SCHEMA = """
 CREATE TABLE meta (value TEXT NOT NULL);
 CREATE TABLE documents (
@@ -80,7 +90,7 @@ def model_input(title: str, passage: Passage) -> str:
 
 
 def model_input_sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Store:
@@ -98,36 +108,37 @@ class Store:
 
     @classmethod
     def open(cls, directory: Path) -> "Store":
-        """Open to read. Raises MissingStoreError and DamagedStoreError."""
+        """Open to read. Raises StoreError: MissingStoreError and DamagedStoreError among them."""
         path = directory / FILE_NAME
         if not path.is_file():
             raise MissingStoreError(f"There is no index in {directory}. Make one with: attest index FOLDER")
         store = cls(directory, _connect(path))
         try:
             store._connection.execute("BEGIN")
-            found = store._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            (found,) = store._rows("PRAGMA quick_check(1)")[0]
             if found != "ok":
-                raise sqlite3.DatabaseError(found)
+                raise _damaged(directory, found)
             store.meta()
-        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            store.counts()
+        except BaseException:
             store.close()
-            raise DamagedStoreError(
-                f"The index in {directory} is damaged ({path.name}: {str(error).splitlines()[0]}). "
-                "Make it again from the documents with: attest index FOLDER"
-            ) from error
+            raise
         return store
 
     @classmethod
     def create(cls, directory: Path) -> "Store":
-        """Open to write; make an empty store if there is none. Raises DamagedStoreError."""
+        """Open to write; make an empty store if there is none. Raises StoreError."""
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / FILE_NAME
-        if path.is_file():
-            Store.open(directory).close()
-        connection = _connect(path)
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        return cls(directory, connection)
+        if path.is_file() and path.stat().st_size:
+            with cls.open(directory) as stored:
+                stored.check()
+        store = cls(directory, _connect(path))
+        if not store._rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
+            with store.transaction():
+                for statement in _SCHEMA.split(";"):
+                    store._rows(statement)
+        return store
 
     def __enter__(self) -> "Store":
         return self
@@ -139,16 +150,22 @@ class Store:
         self._connection.close()
 
     def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        with self._lock:
-            return self._connection.execute(query, parameters).fetchall()
+        try:
+            with self._lock:
+                return self._connection.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise _unusable(self.directory, error) from error
 
     def meta(self) -> Meta | None:
         """What the index was made with, or None while it has never been filled."""
         rows = self._rows("SELECT value FROM meta")
         if not rows:
             return None
-        fields = json.loads(rows[0][0])
-        return Meta(**{**fields, "suggestions": tuple(fields["suggestions"])})
+        try:
+            fields = json.loads(rows[0][0])
+            return Meta(**{**fields, "suggestions": tuple(fields["suggestions"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise _damaged(self.directory, "its description cannot be read") from error
 
     def listing(self) -> list[Listing]:
         """All documents in the order of their paths, without their texts."""
@@ -168,21 +185,27 @@ class Store:
             raise KeyError(document_id)
         *ref, text, url, sections, text_sha256 = rows[0]
         if hashlib.sha256(text.encode()).hexdigest() != text_sha256:
-            raise DamagedStoreError(
-                f"The stored text of {ref[2]} is damaged. Make the index again with: attest index FOLDER"
-            )
-        return Document(DocumentRef(*ref), text, url, tuple(Section(*fields) for fields in json.loads(sections)))
+            raise _damaged(self.directory, f"the text of {ref[2]} is not what was stored")
+        try:
+            found = tuple(Section(*fields) for fields in json.loads(sections))
+        except (ValueError, TypeError) as error:
+            raise _damaged(self.directory, f"the sections of {ref[2]} cannot be read") from error
+        return Document(DocumentRef(*ref), text, url, found)
+
+    def check(self) -> None:
+        """Read everything once. Raises DamagedStoreError."""
+        for listing in self.listing():
+            self._document(listing.ref.id)
+        for _ in self.all_passages():
+            pass
 
     def has_document(self, document_id: str) -> bool:
         return bool(self._rows("SELECT 1 FROM documents WHERE id = ?", (document_id,)))
 
     def passages(self, numbers: Iterable[int]) -> dict[int, tuple[Passage, DocumentRef, Vectors]]:
-        """The passages with these numbers, each with its document and its vector."""
-        found = {}
-        for number in numbers:
-            for row in self._rows(_PASSAGE_QUERY + "WHERE passages.number = ?", (number,)):
-                found[number] = _passage(row)
-        return found
+        """The passages with these numbers, each with its document and its vector. Raises DamagedStoreError."""
+        query = _PASSAGE_QUERY + "WHERE passages.number = ?"
+        return {row[0]: self._passage(row) for number in numbers for row in self._rows(query, (number,))}
 
     def numbers(self, document_ids: Iterable[str]) -> list[int]:
         """The numbers of all passages of these documents."""
@@ -193,10 +216,22 @@ class Store:
         ]
 
     def all_passages(self) -> Iterator[tuple[int, Passage, DocumentRef, Vectors]]:
-        """Every passage in the order of its number, read as it is asked for."""
-        cursor = self._connection.execute(_PASSAGE_QUERY + "ORDER BY passages.number")
-        for row in cursor:
-            yield row[0], *_passage(row)
+        """Every passage in the order of its number, read as it is asked for. Raises DamagedStoreError."""
+        try:
+            for row in self._connection.execute(_PASSAGE_QUERY + "ORDER BY passages.number"):
+                yield row[0], *self._passage(row)
+        except sqlite3.Error as error:
+            raise _unusable(self.directory, error) from error
+
+    def _passage(self, row: Sequence[Any]) -> tuple[Passage, DocumentRef, Vectors]:
+        _, id_, document_id, start, end, section, sentences, text, vector, title, uri, date, sha256 = row
+        try:
+            slices = tuple((left, right) for left, right in json.loads(sentences))
+            numbers = np.frombuffer(vector, dtype="<f4")
+        except (ValueError, TypeError) as error:
+            raise _damaged(self.directory, f"a passage of {uri} cannot be read") from error
+        passage = Passage(id_, document_id, start, end, section, slices, text)
+        return passage, DocumentRef(document_id, title, uri, date, sha256), numbers
 
     def counts(self) -> tuple[int, int]:
         """How many documents and passages there are."""
@@ -205,8 +240,8 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator["Writer"]:
-        """Change the store: all of it when the block ends, nothing if it raises."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Change the store: all of it when the block ends, nothing if it raises. Raises StoreError if it is in use."""
+        self._rows("BEGIN IMMEDIATE")
         try:
             yield Writer(self._connection)
         except BaseException:
@@ -284,23 +319,29 @@ FROM passages JOIN documents ON documents.id = document_id
 """
 
 
-def _passage(row: Sequence[Any]) -> tuple[Passage, DocumentRef, Vectors]:
-    _, id_, document_id, start, end, section, sentences, text, vector, title, uri, date, sha256 = row
-    slices = tuple((left, right) for left, right in json.loads(sentences))
-    passage = Passage(id_, document_id, start, end, section, slices, text)
-    return passage, DocumentRef(document_id, title, uri, date, sha256), np.frombuffer(vector, dtype="<f4")
-
-
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection = None
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise DamagedStoreError(
-            f"The index in {path.parent} is damaged ({path.name}: {error}). "
-            "Make it again from the documents with: attest index FOLDER"
-        ) from error
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {setting}")
+    except sqlite3.Error as error:
+        if connection:
+            connection.close()
+        raise _unusable(path.parent, error) from error
     return connection
+
+
+def _unusable(directory: Path, error: sqlite3.Error) -> StoreError:
+    """Tell an index that cannot be reached from one that is damaged."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in _OUT_OF_REACH:
+        return StoreError(f"The index in {directory} cannot be used now ({FILE_NAME}: {error}).")
+    return _damaged(directory, str(error))
+
+
+def _damaged(directory: Path, what: str) -> DamagedStoreError:
+    return DamagedStoreError(
+        f"The index in {directory} is damaged ({FILE_NAME}: {what.splitlines()[0]}). "
+        "Make it again from the documents with: attest index FOLDER"
+    )

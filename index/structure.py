@@ -12,30 +12,34 @@ from typing import Literal
 
 Kind = Literal["heading", "paragraph", "item", "furniture"]
 
+_LONGEST_HEADING = 300  # code points
+_LONGEST_FURNITURE = 600
+_LONGEST_DATE = 60
+
 _LINE = re.compile(r"[^\r\n]*(\r\n|\r|\n|$)")
-_WIKI_HEADING = re.compile(r"\s*(={1,6})\s*([^=\s](?:.*[^=\s])?)\s*\1\s*$")
-_MARKDOWN_HEADING = re.compile(r"(#{1,6})\s+(\S.*?)\s*#*\s*$")
+_WIKI_HEADING = re.compile(r"(={1,6})\s*([^=\s](?:.*[^=\s])?)\s*\1$")
+_MARKDOWN_HEADING = re.compile(r"(#{1,6})\s+(\S.*?)\s*#*$")
 _UNDERLINE = re.compile(r"(={3,}|-{3,})\s*$")
 _INFOBOX = re.compile(r"infobox\b", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+\S")
 _MEDIA_FIELD = re.compile(
-    r"\s*[-*|]\s*(?:filetype\b|[^:=]{1,40}[:=]\s*\S.*\.(?:svg|png|jpe?g|gif|webp|tiff?|ogg|webm)\s*$)",
+    r"[-*|]\s*(?:filetype\b|[^:=]{1,40}[:=]\s*\S.*\.(?:svg|png|jpe?g|gif|webp|tiff?|ogg|webm)$)",
     re.IGNORECASE,
 )
-_IMAGE = re.compile(r"\s*(?:!\[[^\]]*\]\([^)]*\)|\[\[(?:file|image):.*\]\])\s*$", re.IGNORECASE)
-_CREDITED_CAPTION = re.compile(r"(?!.{301}).*\*\*[^*]+ / [^*]+\*\*\.?\s*$")
+_IMAGE = re.compile(r"(?:!\[[^\]]*\]\([^)]*\)|\[\[(?:file|image):.*\]\])$", re.IGNORECASE)
+_CREDITED_CAPTION = re.compile(r"(?!.{301}).*\*\*[^*]+ / [^*]+\*\*\.?$")
 _RELATED = re.compile(
-    r"\s*(?:related(?: articles?| stor(?:y|ies))?|read (?:more|also|next)|also read|see also|more on this)\s*:\s*"
-    r"(?:\[.*\]\(.*\)|<?https?://\S+>?)\s*$",
+    r"(?:related(?: articles?| stor(?:y|ies))?|read (?:more|also|next)|also read|see also|more on this)\s*:\s*"
+    r"(?:\[.*\]\(.*\)|<?https?://\S+>?)$",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"\s*<?(?P<url>https?://[^\s<>]+)>?\s*$")
+_ADDRESS = re.compile(r"<?(?P<url>https?://[^\s<>]+)>?$")
 _ADDRESS_LABEL = re.compile(
-    r"\s*(?:original|source|canonical)?\s*(?:url|source|link)\s*:\s*(?:<?(?P<url>https?://[^\s<>]+)>?)?\s*$",
+    r"(?:(?:original|source|canonical)\s+)?(?:url|source|link)\s*:\s*(?:<?(?P<url>https?://[^\s<>]+)>?)?$",
     re.IGNORECASE,
 )
 _FIELD = re.compile(r"(?P<key>[A-Za-z_-]+)\s*:\s*[\"']?(?P<value>.*?)[\"']?\s*$")
-_DATE_LABEL = re.compile(r"(?:published|updated|date|posted)(?:\s+on)?\s*:?\s+", re.IGNORECASE)
+_DATE_LABEL = re.compile(r"^(?:published|updated|date|posted)(?:\s+on)?\s*:?\s+", re.IGNORECASE)
 _DATE_FORMATS = ("%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d")
 _ENDS_SENTENCE = re.compile(r"[.!?…:;][\"'”’»)\]*_]*\s*$")
 
@@ -63,7 +67,10 @@ class Structure:
 
 def parse_date(line: str) -> str | None:
     """Read a line that is a date and nothing else, as ISO 8601; else None."""
-    words = _DATE_LABEL.sub("", line.strip(), count=1) if _DATE_LABEL.match(line.strip()) else line.strip()
+    words = line.strip()
+    if len(words) > _LONGEST_DATE:
+        return None
+    words = _DATE_LABEL.sub("", words, count=1)
     for form in _DATE_FORMATS:
         try:
             return datetime.strptime(words, form).date().isoformat()
@@ -79,13 +86,13 @@ def parse(text: str) -> Structure:
     """Find the blocks of a text in Markdown, wiki markup or the plain layout of a saved article."""
     lines = [(match.start(), match.start(1)) for match in _LINE.finditer(text) if match.group()]
     fields, body = _front_matter(text, lines)
-    title, published, url = fields.get("title"), parse_date(fields.get("date", "")), fields.get("url")
+    title, published, url = fields.get("title") or None, parse_date(fields.get("date", "")), fields.get("url")
     blocks = [Block("furniture", *span) for span in lines[:body] if text[slice(*span)].strip()]
     after_label = False
     for block in _blocks(text, lines[body:]):
-        words = text[block.start : block.end]
+        words = text[block.start : block.end].strip()
         if block.kind == "heading" and title is None and all(b.kind == "furniture" for b in blocks):
-            title = block.title
+            title = block.title or None
         elif block.kind == "furniture":
             published = published or parse_date(words)
             label, address = _ADDRESS_LABEL.match(words), _ADDRESS.match(words)
@@ -95,7 +102,7 @@ def parse(text: str) -> Structure:
                 url = url or address["url"]
             after_label = bool(label) and not (label and label["url"])
         blocks.append(block)
-    return Structure(tuple(_rejoined(text, blocks)), title or None, published, url)
+    return Structure(tuple(_rejoined(text, blocks)), title, published, url)
 
 
 def _front_matter(text: str, lines: list[tuple[int, int]]) -> tuple[dict[str, str], int]:
@@ -129,16 +136,19 @@ def _is_title(line: str) -> bool:
 
 
 def _heading(text: str, start: int, end: int) -> Block | None:
-    line = text[start:end]
+    line = text[start:end].strip()
+    if len(line) > _LONGEST_HEADING:
+        return None
     match = _WIKI_HEADING.match(line) or _MARKDOWN_HEADING.match(line)
-    if not match or len(line) > 300:
+    if not match:
         return None
     return Block("heading", start, end, match[2].strip(), len(match[1]))
 
 
 def _is_furniture(line: str) -> bool:
     patterns = (_MEDIA_FIELD, _IMAGE, _CREDITED_CAPTION, _RELATED, _ADDRESS, _ADDRESS_LABEL)
-    return any(pattern.match(line) for pattern in patterns)
+    words = line.strip()
+    return len(words) <= _LONGEST_FURNITURE and any(pattern.match(words) for pattern in patterns)
 
 
 def _blocks(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
@@ -150,9 +160,10 @@ def _blocks(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
         line = text[start:end]
         heading = _heading(text, start, end)
         underlined = open_block and open_block.kind == "paragraph" and _UNDERLINE.match(line)
-        if underlined and open_block and "\n" not in text[open_block.start : open_block.end]:
+        words = text[open_block.start : open_block.end] if open_block else ""
+        if underlined and open_block and not {"\n", "\r"} & set(words) and len(words) <= _LONGEST_HEADING:
             level = 1 if line.strip().startswith("=") else 2
-            yield Block("heading", open_block.start, end, text[open_block.start : open_block.end].strip(), level)
+            yield Block("heading", open_block.start, end, words.strip(), level)
             open_block = None
             continue
         is_date = filled < 3 and parse_date(line) is not None

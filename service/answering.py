@@ -193,6 +193,10 @@ def normalised_question(question: str) -> str:
     words = " ".join(question.split())
     if not words:
         raise QuestionError("The question is empty.")
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        raise QuestionError("The question is not Unicode text.") from None
     if len(question) > MAX_QUESTION:
         raise QuestionError(f"The question has {len(question):,} characters; at most {MAX_QUESTION:,} are read.")
     return words
@@ -222,8 +226,10 @@ def nearest(spans: Sequence[Span]) -> list[Span]:
 
 
 def _same_words(span: Span) -> list[str]:
+    """The words, and the signs that change what they say; punctuation apart."""
     begin = span.hit.passage.start
-    return re.findall(r"\w+", plain(span.hit.passage.text, span.start - begin, span.end - begin).text.casefold())
+    words = plain(span.hit.passage.text, span.start - begin, span.end - begin).text.casefold()
+    return re.findall(r"[-+\u2212]?\w+|[^\w\s.,;:!?\u2026\"'()\u2018-\u201d]", words)
 
 
 def _around(passage: Passage, start: int, end: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
@@ -41,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         app.state.attest.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Attest",
         summary="Verbatim, cited answers from a folder of documents.",
         description="An answer is a slice of a stored text, and anyone can check it; offsets count code points.",
@@ -56,6 +57,25 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=routes.STATIC), name="static")
     app.add_middleware(Envelope)
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI, whose OpenAPI document gives every error as the problem that is sent."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            for operations in schema["paths"].values():
+                for operation in operations.values():
+                    responses = operation["responses"]
+                    if "HTTPValidationError" in str(responses.get("422")):
+                        del responses["422"]  # a path's parameter is any string
+                    for status in [status for status in responses if int(status) >= 400]:
+                        reference = {"$ref": "#/components/schemas/Problem"}
+                        responses[status]["content"] = {problems.MEDIA_TYPE: {"schema": reference}}
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schema["components"]["schemas"].pop(unused, None)
+        return self.openapi_schema or {}
 
 
 class Envelope:

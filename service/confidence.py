@@ -39,7 +39,7 @@ class Calibration:
         total = self.intercept
         for name in Features.__slots__:
             total += getattr(self.weights, name) * getattr(features, name)
-        return round(1 / (1 + math.exp(-total)), 4)
+        return round((1 + math.tanh(total / 2)) / 2, 4)  # the logistic function, without overflow
 
 
 def features(spans: Sequence[Span]) -> Features:
@@ -55,6 +55,9 @@ def is_relevant(hits: Sequence[Hit]) -> bool:
 
 
 def load(path: Path = FILE) -> Calibration:
-    """Read a calibration. Raises FileNotFoundError, ValueError and KeyError."""
+    """Read a calibration. Raises FileNotFoundError, KeyError and ValueError."""
     fields = json.loads(path.read_bytes())
-    return Calibration(Features(**fields["weights"]), fields["intercept"], fields["threshold"], fields["provenance"])
+    try:
+        return Calibration(**{**fields, "weights": Features(**fields["weights"])})
+    except TypeError as error:
+        raise ValueError(f"{path} holds no calibration: {error}") from error

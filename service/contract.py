@@ -42,10 +42,10 @@ class AskRequest(Request):
 
     question: Question
     top_k: TopK = 5
-    documents: Annotated[list[str], Field(min_length=1, max_length=1_000)] | None = Field(
-        None, description="ids of the documents to search; null for all"
+    documents: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=1_000)] | None = (
+        Field(None, description="ids of the documents to search; null for all")
     )
-    min_confidence: Annotated[float, Field(ge=0, le=1)] | None = Field(
+    min_confidence: Annotated[float, Field(ge=0, le=1, strict=True)] | None = Field(
         None, description="the least confidence to answer with; null for the calibrated threshold"
     )
 

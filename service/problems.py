@@ -91,6 +91,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> ProblemResponse:
+        if error.status_code == 400:  # FastAPI's word for a body that json cannot parse, whatever the reason
+            body = FieldError(field="body", message="not valid JSON, or nested too deeply")
+            return problem_response(_id(request), 422, "invalid-request", f"body: {body.message}", [body])
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         detail = str(error.detail)
         if error.status_code == 404:

@@ -6,8 +6,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from index.documents import Document
 from index.retrieval import UnknownDocumentError
@@ -46,11 +47,13 @@ def _state(request: Request) -> State:
 StateOf = Annotated[State, Depends(_state)]
 
 
-def _check_key(request: Request, state: StateOf) -> None:
+def _check_key(
+    state: StateOf, given: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))]
+) -> None:
     """Ask for the API key, if there is one."""
     key = state.settings.api_key
-    given = request.headers.get("authorization", "")
-    if key and not hmac.compare_digest(given.encode(), f"Bearer {key.get_secret_value()}".encode()):
+    words = given.credentials if given else ""
+    if key and not hmac.compare_digest(words.encode(), key.get_secret_value().encode()):
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",
@@ -72,7 +75,7 @@ INVALID: Responses = {422: _problem("The request is wrong; `errors` names the fi
 UNKNOWN: Responses = {404: _problem("There is no document with this id.")}
 
 
-@pages.get("/")
+@pages.api_route("/", methods=["GET", "HEAD"])
 def page() -> FileResponse:
     return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
 

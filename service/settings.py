@@ -4,10 +4,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.embedding import DEFAULT_EMBEDDER
+
+MIN_KEY = 32  # characters
 
 
 class Settings(BaseSettings):
@@ -24,10 +26,17 @@ class Settings(BaseSettings):
         default=8000, description="the port to listen on; 0 for any free one"
     )
     api_key: SecretStr | None = Field(
-        default=None, min_length=32, description="what `Authorization: Bearer` must give; at least 32 characters"
+        default=None, description=f"what `Authorization: Bearer` must give; at least {MIN_KEY} characters"
     )
     workers: int = Field(default=2, ge=1, le=64, description="how many questions are answered at once")
     queue: int = Field(default=64, ge=0, le=10_000, description="how many more may wait; beyond them: 503")
+
+    @field_validator("api_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and len(key.get_secret_value()) < MIN_KEY:
+            raise ValueError(f"the key has {len(key.get_secret_value())} characters; at least {MIN_KEY} are needed")
+        return key
 
     @model_validator(mode="after")
     def _guarded(self) -> "Settings":

@@ -194,9 +194,11 @@ def test_a_large_file_is_refused_before_it_is_read(write: Callable[..., Path]) -
 def test_what_is_not_a_regular_file_is_refused(write: Callable[..., Path]) -> None:
     folder = write({"a.txt": "A."})
     (folder / "broken.txt").symlink_to(folder / "none.txt")
+    (folder / "folder.txt").mkdir()
     os.mkfifo(folder / "pipe.txt")
     assert [uri for uri, _ in find_files(folder).files] == ["a.txt", "broken.txt", "pipe.txt"]
-    assert unread(folder, "broken.txt") == unread(folder, "pipe.txt") == "not a regular file"
+    for name in ("broken.txt", "folder.txt", "pipe.txt"):
+        assert unread(folder, name) == "not a regular file"
 
 
 def test_a_name_that_is_not_utf_8_is_found_and_refused(write: Callable[..., Path]) -> None:

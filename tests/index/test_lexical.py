@@ -46,10 +46,10 @@ def test_a_term_in_the_context_weighs_half(tmp_path: Path) -> None:
 
 def test_the_rarer_and_the_denser_match_come_first_and_ties_in_order_of_number(tmp_path: Path) -> None:
     passages = [
-        (5, "x", "", "Oil and gas and coal and tar."),
-        (4, "x", "", "Oil and gas."),
-        (3, "y", "", "Oil and gas."),
         (2, "y", "", "Coal tar."),
+        (3, "y", "", "Oil and gas."),
+        (4, "x", "", "Oil and gas."),
+        (5, "x", "", "Oil and gas and coal and tar."),
     ]
     index = LexicalIndex.build(tmp_path, passages)
     assert [number for number, _ in index.search("oil", 10)] == [3, 4, 5]

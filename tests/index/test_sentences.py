@@ -69,6 +69,11 @@ def test_no_link_is_cut_in_two() -> None:
     assert split(text) == ["He read [the book. It was long](#) and left.", "She stayed."]
 
 
+@pytest.mark.parametrize("item", ["1. Oil is sold.", "12. Oil", "3) Oil is sold.", "- Oil is sold.", "* Oil"])
+def test_the_number_of_a_list_item_is_no_sentence(item: str) -> None:
+    assert split(item) == [item]
+
+
 def test_a_whole_paragraph_in_bold_is_still_split() -> None:
     sentence = "A sentence of some length is repeated here until the paragraph is long."
     text = "**" + " ".join([sentence] * 6) + "**"

@@ -166,7 +166,10 @@ def test_an_infobox_ends_where_prose_begins() -> None:
 
 
 def test_a_paragraph_broken_inside_a_sentence_is_joined_with_its_rest() -> None:
-    text = "They trade.\n\nIt showed him as\n\ntaking home half.\n\nIt ends\n\nUpper case begins anew.\n\nlower after a full stop."
+    text = (
+        "They trade.\n\nIt showed him as\n\ntaking home half.\n\n"
+        "It ends\n\nUpper case begins anew.\n\nlower after a full stop."
+    )
     assert blocks(text) == [
         ("paragraph", "They trade."),
         ("paragraph", "It showed him as\n\ntaking home half."),
@@ -181,7 +184,11 @@ def test_a_broken_paragraph_is_not_joined_across_furniture() -> None:
     assert [kind for kind, _ in blocks(text)] == ["paragraph", "paragraph", "furniture", "paragraph"]
 
 
-@pytest.mark.parametrize("line", ["# a" + " " * 1_500 + "b", " " * 10_000 + "end.", "= a" + " " * 20_000 + "b"])
+@pytest.mark.parametrize(
+    "line",
+    ["# a" + " " * 1_500 + "b", " " * 10_000 + "end.", "= a" + " " * 20_000 + "b"],
+    ids=["Markdown heading", "indented", "wiki heading"],
+)
 def test_a_line_with_many_spaces_is_read_in_a_moment(line: str) -> None:
     began = time.perf_counter()
     parse(f"They trade.\n\n{line}\n\nThey talk.")

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ QUESTIONS = [
     "How do I bake sourdough bread?",
     "?!",
 ]
+FIRST = QUESTIONS[:3]
 
 
 def _untimed(answer: Answer) -> Answer:
@@ -68,18 +70,15 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def asked(seeds: Answerer) -> Asked:
-    """Every question of the list, with the confidence of the product, with none asked for and with full."""
-    return {
-        (question, least): seeds.ask(question, TOP_K, min_confidence=least)
-        for question in QUESTIONS
-        for least in (None, 0.0, 1.0)
-    }
+    """Every question of the list with no confidence asked for and with full, the first also as the product asks."""
+    wanted = [*product(QUESTIONS, (0.0, 1.0)), *product(FIRST, (None,))]
+    return {(question, least): seeds.ask(question, TOP_K, min_confidence=least) for question, least in wanted}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("min_confidence", [None, 0.0, 1.0])
+@pytest.mark.parametrize("min_confidence", [0.0, 1.0])
 def test_every_quote_sentence_and_passage_is_a_slice_of_the_file(
-    asked: Asked, question: str, min_confidence: float | None
+    asked: Asked, question: str, min_confidence: float
 ) -> None:
     answer = asked[question, min_confidence]
     assert answer.citations or answer.related
@@ -128,7 +127,7 @@ def test_a_known_question_is_answered_with_this_quote(
 
 
 @pytest.mark.parametrize(
-    ("position", "words"), [(0, "March 3, 1945"), (1, "Tu-160"), (2, "in Caracas"), (3, "Nicolás Maduro")]
+    ("position", "words"), [(0, "March 3, 1945"), (1, "Tu-160"), (2, "100,000 AK-103"), (3, "Nicolás Maduro")]
 )
 def test_each_suggested_question_is_answered_rightly(seeds: Answerer, position: int, words: str) -> None:
     suggestion = seeds.retriever.meta.suggestions[position]
@@ -143,7 +142,7 @@ def test_the_same_question_has_the_same_answer_and_id_again_and_reopened(
     asked: Asked, seeds: Answerer, seeds_index: Path, minilm: Embedder
 ) -> None:
     reopened = Answerer.open(seeds_index, minilm)
-    for question in QUESTIONS[:3]:
+    for question in FIRST:
         first = _untimed(asked[question, None])
         assert _untimed(seeds.ask(question, TOP_K)) == first
         assert _untimed(reopened.ask(question, TOP_K)) == first
@@ -151,10 +150,10 @@ def test_the_same_question_has_the_same_answer_and_id_again_and_reopened(
 
 
 def test_the_answer_is_the_same_with_one_thread_and_with_two(asked: Asked, seeds: Answerer) -> None:
-    alone = [_untimed(asked[question, None]) for question in QUESTIONS[:3]]
+    alone = [_untimed(asked[question, None]) for question in FIRST]
     torch.set_num_threads(2)
     try:
-        assert [_untimed(seeds.ask(question, TOP_K)) for question in QUESTIONS[:3]] == alone
+        assert [_untimed(seeds.ask(question, TOP_K)) for question in FIRST] == alone
     finally:
         torch.set_num_threads(1)
 
@@ -244,8 +243,8 @@ def test_a_question_about_something_else_is_not_answered(seeds: Answerer, questi
     assert answer.reason == "no_relevant_passage"
 
 
-def test_a_question_on_the_subject_without_an_answer_is_not_answered(asked: Asked) -> None:
-    answer = asked["How old is Vladimir Putin?", None]
+def test_a_question_on_the_subject_without_an_answer_is_not_answered(seeds: Answerer) -> None:
+    answer = seeds.ask("How old is Vladimir Putin?", TOP_K)
     assert (answer.status, answer.answer, answer.reason) == ("abstained", None, "low_confidence")
     assert answer.related[0].document.uri == MOSCOW_TIMES
 
@@ -410,7 +409,7 @@ def test_damaged_text_is_not_quoted(write: Write, hashing: HashingEmbedder) -> N
     with closing(sqlite3.connect(directory / "attest.sqlite")) as connection, connection:
         connection.execute("UPDATE documents SET text = 'The bridge opened in 1933.'")
     answerer = Answerer(Retriever.open(directory, hashing), SentenceReader(hashing), SURE)
-    with pytest.raises(DamagedStoreError, match=r"stored text of a\.txt is damaged.*attest index"):
+    with pytest.raises(DamagedStoreError, match=r"the text of a\.txt is not what was stored.*attest index"):
         answerer.ask("When did the bridge open?")
     answerer.close()
 

@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from service.settings import Settings, is_loopback
 
@@ -69,28 +70,28 @@ def test_the_network_is_not_served_without_a_key_and_the_message_says_what_to_do
 
 
 def test_the_network_is_served_with_a_key_of_32_characters() -> None:
-    assert Settings(host="0.0.0.0", api_key=KEY).host == "0.0.0.0"
+    assert Settings(host="0.0.0.0", api_key=SecretStr(KEY)).host == "0.0.0.0"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
 def test_a_shorter_key_is_refused_everywhere(host: str) -> None:
     with pytest.raises(ValidationError) as raised:
-        Settings(host=host, api_key=KEY[1:])
+        Settings(host=host, api_key=SecretStr(KEY[1:]))
     error = raised.value.errors()[0]
     assert error["loc"] == ("api_key",)
     assert "at least 32" in error["msg"]
 
 
 def test_the_key_is_not_shown() -> None:
-    assert KEY not in repr(Settings(api_key=KEY))
-    assert KEY not in Settings(api_key=KEY).model_dump_json()
+    assert KEY not in repr(Settings(api_key=SecretStr(KEY)))
+    assert KEY not in Settings(api_key=SecretStr(KEY)).model_dump_json()
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [("port", -1), ("port", 65_536), ("port", "http"), ("workers", 0), ("workers", 65), ("queue", -1)],
 )
-def test_a_number_out_of_range_is_refused(field: str, value: object) -> None:
+def test_a_number_out_of_range_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValidationError) as raised:
         Settings(**{field: value})
     assert raised.value.errors()[0]["loc"] == (field,)
@@ -99,7 +100,7 @@ def test_a_number_out_of_range_is_refused(field: str, value: object) -> None:
 def test_settings_do_not_change() -> None:
     settings = Settings()
     with pytest.raises(ValidationError, match="frozen"):
-        settings.port = 1  # type: ignore[misc]
+        settings.port = 1
 
 
 @pytest.mark.parametrize(
