@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from index.documents import Document
-from index.markup import Plain, joined, marker_end, plain
+from index.markup import Plain, joined, plain
 from index.sentences import sentences
-from index.structure import Block, Structure
+from index.structure import Structure
 
 Slice = tuple[int, int]
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
@@ -55,7 +55,7 @@ def split(
             sentence
             for block in structure.blocks
             if block.kind in ("paragraph", "item") and section.start <= block.start and block.end <= section.end
-            for sentence in sentences(document.text, _begin(document.text, block), block.end)
+            for sentence in sentences(document.text, block.start, block.end)
         ]
         for run in _runs(list(_fitting(document.text, found, count_tokens, max_tokens)), max_tokens):
             start, end = run[0][0], run[-1][1]
@@ -63,11 +63,6 @@ def split(
             name = f"{document.id}-{start}-{end}"
             passages.append(Passage(name, document.id, start, end, section.title, tuple(run), text))
     return passages
-
-
-def _begin(text: str, block: Block) -> int:
-    """Where a block's first sentence begins: a list item's behind its bullet or number."""
-    return marker_end(text, block.start, block.end) if block.kind == "item" else block.start
 
 
 def context(title: str, section: str | None) -> str:

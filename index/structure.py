@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from index.markup import marker_end
+
 Kind = Literal["heading", "paragraph", "item", "furniture"]
 
 _LONGEST_HEADING = 300  # code points
@@ -46,7 +48,7 @@ _ENDS_SENTENCE = re.compile(r"[.!?…:;][\"'”’»)\]*_]*\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A slice [start, end) of one kind; `title` and `level` are a heading's."""
+    """A slice [start, end) of one kind; an item's begins behind its bullet; `title` and `level` are a heading's."""
 
     kind: Kind
     start: int
@@ -188,7 +190,7 @@ def _blocks(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
         elif is_date or _is_furniture(line):
             yield Block("furniture", start, end)
         elif _ITEM.match(line):
-            open_block = Block("item", start, end)
+            open_block = Block("item", marker_end(text, start, end), end)
         else:
             if in_infobox:  # the infobox ends where prose begins: an untitled section follows
                 in_infobox = False

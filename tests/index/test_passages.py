@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from index.documents import Document, UnreadableFileError, document
 from index.embedding import Embedder, HashingEmbedder
-from index.markup import marker_end
 from index.passages import MAX_TOKENS, OVERLAP_TOKENS, Passage, context, split
 from index.sentences import sentences
 from tests.conftest import MOSCOW_TIMES, SEEDS, WIKIPEDIA
@@ -185,8 +184,7 @@ def test_passages_together_hold_every_sentence_within_the_limit(text: str, limit
     held = {at for passage in passages for slice_ in passage.sentences for at in range(*slice_)}
     for block in structure.blocks:
         if block.kind in ("paragraph", "item"):
-            begin = marker_end(found.text, block.start, block.end) if block.kind == "item" else block.start
-            for start, end in sentences(found.text, begin, block.end):
+            for start, end in sentences(found.text, block.start, block.end):
                 assert all(at in held or found.text[at].isspace() for at in range(start, end))
     for passage in passages:
         assert passage.text == found.text[passage.start : passage.end]
