@@ -7,33 +7,37 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.table import Column, Table
 
 from eval.run import Mean, Outcome, measure
 
 GROUPS = ("kind", "style")
-_SHORT = {
-    "exact match": "EM (n)",
-    "token F1": "F1 (n)",
-    "sentence hit": "hit (n)",
-    "recall@5": "R@5 (n)",
-    "answerable, answered": "answ. (n)",
-    "unanswerable, abstained": "abst. (n)",
+_SHORT = {  # the last one is over unanswerable questions, the others over answerable ones
+    "exact match": "EM",
+    "token F1": "F1",
+    "sentence hit": "hit",
+    "recall@5": "R@5",
+    "answerable, answered": "answered",
+    "unanswerable, abstained": "abstained",
 }
 
 
 def tables(outcomes: Sequence[Outcome]) -> Iterator[Table]:
     """All figures, then the main ones by kind and by style of question; n stands beside every mean."""
-    table = Table("figure", Column("value", justify="right"), Column("n", justify="right"))
+    table = Table("figure", Column("value", justify="right"), Column("n", justify="right"), box=SIMPLE)
     for name, figure in measure(outcomes).items():
-        table.add_row(name, f"{figure.value:.1f}" if name.endswith("ms") else f"{figure.value:.3f}", str(figure.n))
+        table.add_row(name, f"{figure.value:.1f}" if name.endswith("ms") else _cell(figure), str(figure.n))
     yield table
     for field in GROUPS:
-        columns = (Column(short, justify="right", no_wrap=True) for short in _SHORT.values())
-        table = Table(Column(field, no_wrap=True), *columns)
+        *over_answerable, over_unanswerable = _SHORT.values()
+        numbers = (*over_answerable, "n", over_unanswerable, "n")
+        table = Table(field, *(Column(name, justify="right") for name in numbers), box=SIMPLE)
         for group, members in by(outcomes, field).items():
             figures = measure(members)
-            table.add_row(group, *(_cell(figures[name]) for name in _SHORT))
+            *answerable, unanswerable = (figures[name] for name in _SHORT)
+            cells = [*map(_cell, answerable), str(answerable[0].n), _cell(unanswerable), str(unanswerable.n)]
+            table.add_row(group, *cells)
         yield table
 
 
@@ -68,7 +72,7 @@ def by(outcomes: Sequence[Outcome], field: str) -> dict[str, list[Outcome]]:
 
 
 def _cell(figure: Mean) -> str:
-    return f"{figure.value:.2f} ({figure.n})" if figure.n else "–"
+    return f"{figure.value:.3f}" if figure.n else "–"
 
 
 def _figures(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:

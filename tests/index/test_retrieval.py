@@ -230,6 +230,34 @@ def test_equal_passages_come_in_the_same_order_whatever_was_indexed_first(
         assert updated.search("same words", 5) == fresh.search("same words", 5)
 
 
+def test_more_equal_passages_than_a_search_reaches_are_cut_in_the_same_place(
+    write: Callable[..., Path], hashing: HashingEmbedder, tmp_path: Path
+) -> None:
+    names = [f"{number:02}.txt" for number in range(60)]
+    folder = write({**dict.fromkeys(names, "# Ties\n\nThe same words."), "00.txt": "Other things."})
+    directory = index_of(folder)
+    write({"00.txt": "# Ties\n\nThe same words."})
+    index_of(folder)
+    build(folder, tmp_path / "fresh", hashing)
+    with opened(directory, hashing) as updated, opened(tmp_path / "fresh", hashing) as fresh:
+        assert updated.search("same words", 50) == fresh.search("same words", 50)
+
+
+def test_an_index_of_another_format_is_named_with_the_command_that_rebuilds_it(
+    write: Callable[..., Path], hashing: HashingEmbedder
+) -> None:
+    folder = write({"a.txt": "Apples."})
+    directory = index_of(folder)
+    connection = sqlite3.connect(directory / FILE_NAME)
+    connection.execute("UPDATE meta SET value = json_set(value, '$.format', 0)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match=f"rebuild it with: attest index {folder}"):
+        check(directory, hashing)
+    index_of(folder)
+    check(directory, hashing)
+
+
 def test_a_vector_is_compared_with_what_the_store_holds(write: Callable[..., Path], hashing: HashingEmbedder) -> None:
     directory = index_of(write({"a.txt": "Apples."}))
     connection = sqlite3.connect(directory / FILE_NAME)
