@@ -106,6 +106,11 @@ def index(
         )
     for path, reason in report.unread:
         err.print(Text(f"not read: {path}: {reason}", style="yellow"), soft_wrap=True)
+    if not report.documents:
+        raise _stop(
+            f"Nothing in {folder} could be indexed: it needs at least one .txt or .md file with sentences. "
+            "The index stays as it was."
+        )
     ignored = f", {report.ignored_files} left out by .attestignore" if report.ignored_files else ""
     changes = f"{report.changed_documents:,} read anew, {report.removed_documents:,} removed"
     out.print(
@@ -114,8 +119,6 @@ def index(
         f"{report.embedded_passages:,} passages embedded, {len(report.unread):,} files not read{ignored}.",
         soft_wrap=True,
     )
-    if not report.documents:
-        raise _stop(f"Nothing in {folder} could be indexed: it needs at least one .txt or .md file with sentences.")
 
 
 @app.command()
@@ -234,7 +237,10 @@ def evaluate(
         answerer.close()
     except (known.QuestionsError, StoreError, EmbedderError) as error:
         raise _stop(str(error)) from None
-    path = write_json(outcomes, report)
+    try:
+        path = write_json(outcomes, report)
+    except OSError as error:
+        raise _stop(f"The report cannot be written to {report}: {error.strerror}") from None
     for table in tables(outcomes):
         out.print(table)
     out.print(f"Every question with its answer: {path}", soft_wrap=True)

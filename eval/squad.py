@@ -9,7 +9,7 @@ from pathlib import Path
 from eval.questions import Gold, Question
 
 
-def read(path: Path, limit: int | None = None) -> list[Question]:
+def read(path: Path) -> list[Question]:
     """Read questions of JSON lines, gzip or not, with fields as in SQuAD; golds refer to `write_paragraphs`' files.
 
     Fields: id, title, context, question, answers [{text, answer_start}], is_impossible
@@ -18,7 +18,7 @@ def read(path: Path, limit: int | None = None) -> list[Question]:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    return [_question(row) for row in rows[:limit]]
+    return [_question(row) for row in rows]
 
 
 def write_paragraphs(path: Path, folder: Path) -> None:

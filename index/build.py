@@ -9,14 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from index import derived
-from index.documents import Document, UnreadableFileError, document, document_id, find_files, read_bytes
-from index.embedding import Embedder
+from index.derived import publish_if_needed
+from index.documents import (
+    Document,
+    OutOfReachError,
+    UnreadableFileError,
+    document,
+    document_id,
+    find_files,
+    read_bytes,
+)
+from index.embedding import Embedder, EmbedderError
 from index.passages import MAX_TOKENS, Passage, split
-from index.store import FILE_NAME, FORMAT, DamagedStoreError, Meta, Store, Writer, model_input, model_input_sha256
+from index.store import FILE_NAME, FORMAT, DamagedStoreError, Store, Writer, model_input, model_input_sha256
 
-SUGGESTIONS = "suggestions.txt"
+SUGGESTIONS = ".attestsuggestions"
 CONTEXT_TOKENS = 48  # of the embedder's tokens, kept free for title and section
+LEAST_TOKENS = 16  # of a passage: an embedder that takes fewer is of no use
 BATCH_PASSAGES = 512
 
 
@@ -51,41 +60,44 @@ class Report:
 def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lambda _: None) -> Report:
     """Bring the index in `directory` up to date with the files of `folder`, in one transaction.
 
-    Only what changed is embedded, and files that are gone are removed; if no file can be read, the index stays as
-    it was. `watch` is told of each step. Raises NotADirectoryError, OSError and EmbedderError.
+    Only what changed is embedded, and files that are gone are removed; one that is there but out of reach keeps its
+    document, and if no file can be read, the index stays as it was. `watch` is told of each step. Raises
+    NotADirectoryError, StoreError and EmbedderError.
     """
     began = time.monotonic()
     found = find_files(folder)
     suggestions = _suggestions(folder)
-    files = [(uri, path) for uri, path in found.files if uri != SUGGESTIONS]
     kept: set[str] = set()
-    unread: list[tuple[str, str]] = []
+    unread = list(found.unread)
     store, set_aside = _writable(directory)
     with store:
-        before = store.meta()
-        stored = {listing.ref.id: listing.ref.sha256 for listing in store.listing()}
-        current = before is not None and (before.format, before.embedder_sha256) == (FORMAT, embedder.fingerprint)
         with store.transaction() as writer:
-            batch = _Batch(writer, embedder, current, len(files), watch)
-            for uri, path in files:
+            before = store.meta()
+            stored = {listing.ref.id: listing.ref.sha256 for listing in store.listing()}
+            current = before is not None and (before.format, before.embedder_sha256) == (FORMAT, embedder.fingerprint)
+            batch = _Batch(writer, embedder, current, len(found.files), watch)
+            for uri, path in found.files:
                 try:
                     data = read_bytes(uri, path)
                     if not current or stored.get(document_id(uri)) != hashlib.sha256(data).hexdigest():
                         batch.add(uri, data)
                     kept.add(document_id(uri))
                 except UnreadableFileError as error:
+                    if isinstance(error, OutOfReachError) and document_id(uri) in stored:
+                        kept.add(document_id(uri))
                     unread.append((os.fsencode(uri).decode("utf-8", "replace"), str(error)))
                 batch.file_done()
             batch.flush()
             gone = stored.keys() - kept if kept else set()
             for missing in gone:
                 writer.delete(missing)
-            same = before is not None and (before.folder, list(before.suggestions)) == (str(folder), suggestions)
+            asked = (str(folder.resolve()), tuple(suggestions))
+            same = before is not None and (before.folder, before.suggestions) == asked
             if kept and (batch.documents or gone or not same):
                 writer.finish(embedder, folder, suggestions, (before.generation if before else 0) + 1)
         meta = store.meta()
         if meta:
-            _publish_if_needed(store, meta)
+            publish_if_needed(store, meta)
         return Report(
             generation=meta.generation if meta else 0,
             documents=len(kept),
@@ -119,8 +131,13 @@ class _Batch:
         """Read and split one file. Raises UnreadableFileError."""
         read, structure = document(uri, data)
         limit = min(MAX_TOKENS, self._embedder.max_tokens - CONTEXT_TOKENS)
+        if limit < LEAST_TOKENS:
+            raise EmbedderError(
+                f"{self._embedder.name} takes {self._embedder.max_tokens} tokens of a text; "
+                f"at least {LEAST_TOKENS + CONTEXT_TOKENS} are needed."
+            )
         passages = split(read, structure, self._embedder.count_tokens, limit)
-        if not passages:
+        if not any(passage.words.text for passage in passages):
             raise UnreadableFileError("no sentences, only headings or captions")
         self._waiting.append((read, passages))
         if sum(len(waiting) for _, waiting in self._waiting) >= BATCH_PASSAGES:
@@ -152,7 +169,7 @@ class _Batch:
 
 
 def _suggestions(folder: Path) -> list[str]:
-    """The questions that a folder offers, one a line of its `suggestions.txt`; most folders have none."""
+    """The questions that a folder offers, one a line of its `.attestsuggestions`; most folders have none."""
     try:
         lines = (folder / SUGGESTIONS).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -166,16 +183,9 @@ def _writable(directory: Path) -> tuple[Store, Path | None]:
         return Store.create(directory), None
     except DamagedStoreError:
         path = directory / FILE_NAME
-        aside = path.with_name(f"{FILE_NAME}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        aside = path.with_name(f"{FILE_NAME}.damaged-{time.time_ns()}")
         for suffix in ("", "-wal", "-shm"):
             beside = path.with_name(FILE_NAME + suffix)
             if beside.exists():
                 beside.rename(aside.with_name(aside.name + suffix))
         return Store.create(directory), aside
-
-
-def _publish_if_needed(store: Store, meta: Meta) -> None:
-    try:
-        derived.check(store.directory / derived.FOLDER_NAME / str(meta.generation), meta)
-    except derived.DerivedIndexError:
-        derived.publish(store, meta)

@@ -6,14 +6,17 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from index.dense import DenseIndex
 from index.lexical import LexicalIndex
 from index.passages import context
-from index.store import Meta, Store
+from index.store import Meta, Store, StoreError
 
 FOLDER_NAME = "generations"
 MANIFEST = "manifest.json"
@@ -26,15 +29,41 @@ class DerivedIndexError(Exception):
 
 
 def open_derived(store: Store, meta: Meta) -> tuple[DenseIndex, LexicalIndex]:
-    """Open the derived indexes of the store's generation; build them anew if they are missing, damaged or stale."""
+    """Open the derived indexes of the store's generation; build them anew if they are missing, damaged or stale.
+
+    Raises StoreError if they can be neither opened nor built.
+    """
     directory = store.directory / FOLDER_NAME / str(meta.generation)
     try:
-        check(directory, meta)
-    except DerivedIndexError as error:
-        log.warning("%s; rebuilding the search indexes of generation %d", error, meta.generation)
-        publish(store, meta)
-        check(directory, meta)
-    return DenseIndex.read(directory), LexicalIndex.read(directory)
+        with _alone(store.directory):
+            try:
+                check(directory, meta)
+            except DerivedIndexError as error:
+                log.warning("%s; rebuilding the search indexes of generation %d", error, meta.generation)
+                _publish(store, meta)
+                check(directory, meta)
+            return DenseIndex.read(directory), LexicalIndex.read(directory)
+    except (OSError, RuntimeError, ValueError, DerivedIndexError) as error:  # RuntimeError: FAISS, ValueError: tantivy
+        raise StoreError(
+            f"The search indexes in {directory} cannot be opened ({error}); the folder must be writable."
+        ) from error
+
+
+def publish_if_needed(store: Store, meta: Meta) -> None:
+    """Build the derived indexes of the store's generation unless they are there and whole."""
+    with _alone(store.directory):
+        try:
+            check(store.directory / FOLDER_NAME / str(meta.generation), meta)
+        except DerivedIndexError:
+            _publish(store, meta)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Let one process at a time look at, build and clear derived indexes."""
+    (directory / FOLDER_NAME).mkdir(exist_ok=True)
+    with FileLock(directory / f"{FOLDER_NAME}.lock"):
+        yield
 
 
 def check(directory: Path, meta: Meta) -> None:
@@ -52,10 +81,9 @@ def check(directory: Path, meta: Meta) -> None:
         raise DerivedIndexError("the search indexes are damaged")
 
 
-def publish(store: Store, meta: Meta) -> None:
+def _publish(store: Store, meta: Meta) -> None:
     """Build the derived indexes beside the old ones and switch to them by one rename."""
     parent = store.directory / FOLDER_NAME
-    parent.mkdir(exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix="building-", dir=parent))
     try:
         _build(store, building, meta.dimensions)
@@ -72,7 +100,7 @@ def publish(store: Store, meta: Meta) -> None:
         shutil.rmtree(building, ignore_errors=True)
         raise
     for old in parent.iterdir():
-        if old.name != str(meta.generation):
+        if old.is_dir() and not (old.name.isdigit() and int(old.name) >= meta.generation):
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -3,19 +3,26 @@
 import fnmatch
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from index.markup import plain
 from index.structure import Block, Structure, parse
 
 SUFFIXES = (".txt", ".md")
 MAX_BYTES = 20_000_000
+MAX_TITLE = 300  # code points
 IGNORE_FILE = ".attestignore"
 
 
 class UnreadableFileError(Exception):
     """A file that cannot become a document; the message says why."""
+
+
+class OutOfReachError(UnreadableFileError):
+    """A file that the system would not give us this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +86,41 @@ def document(uri: str, data: bytes) -> tuple[Document, Structure]:
     """Read a file's bytes into a Document and the structure of its text."""
     text = decode(data)
     structure = parse(text)
-    title = structure.title or PurePosixPath(uri).stem
+    title = _words(structure.title or "") or PurePosixPath(uri).stem
     ref = DocumentRef(document_id(uri), title, uri, structure.date, hashlib.sha256(data).hexdigest())
     return Document(ref, text, structure.url, tuple(_sections(structure.blocks, title, len(text)))), structure
 
 
+def _words(line: str) -> str:
+    """The words of a title, without markup."""
+    return plain(line, 0, len(line)).text[:MAX_TITLE]
+
+
 def _sections(blocks: tuple[Block, ...], title: str, length: int) -> Iterator[Section]:
-    headings = [block for block in blocks if block.kind == "heading"]
-    starts = [0, *(heading.end for heading in headings)]
-    ends = [*(heading.start for heading in headings), length]
-    names = [None, *(h.title if h.title and h.title != title else None for h in headings)]
-    for name, start, end in zip(names, starts, ends, strict=True):
-        if any(start <= block.start and block.end <= end and block.kind in ("paragraph", "item") for block in blocks):
-            yield Section(name, start, end)
+    name: str | None
+    name, start, filled = None, 0, False
+    for block in (*blocks, Block("heading", length, length)):
+        if block.kind == "heading":
+            if filled:
+                yield Section(name, start, block.start)
+            name = _words(block.title) or None
+            name = None if name == title else name
+            start, filled = block.end, False
+        else:
+            filled = filled or block.kind in ("paragraph", "item")
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The files found below a folder: `files` to read, as (uri, path), and how many `.attestignore` left out."""
+    """The files found below a folder: `files` to read, as (uri, path), and how many `.attestignore` left out.
+
+    `unread` holds the folders that could not be looked into, as (uri, reason).
+    """
 
     path: Path
     files: tuple[tuple[str, Path], ...]
     ignored: int
+    unread: tuple[tuple[str, str], ...]
 
 
 def find_files(folder: Path) -> Folder:
@@ -112,10 +132,21 @@ def find_files(folder: Path) -> Folder:
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
     listed = folder / IGNORE_FILE
-    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    lines = listed.read_text(encoding="utf-8-sig", errors="replace").splitlines() if listed.is_file() else []
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     files, ignored = [], 0
-    for directory, names, file_names in os.walk(folder):
+    unread: list[tuple[str, str]] = []
+
+    def refuse(path: Path, reason: str) -> None:
+        unread.append((os.fsencode(path.relative_to(folder)).decode("utf-8", "replace") + "/", reason))
+
+    def failed(error: OSError) -> None:
+        refuse(Path(error.filename), error.strerror or str(error))
+
+    for directory, names, file_names in os.walk(folder, onerror=failed):
+        for name in names:
+            if not name.startswith(".") and Path(directory, name).is_symlink():
+                refuse(Path(directory, name), "a link to another folder")
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(file_names):
             if name.startswith("."):
@@ -126,7 +157,7 @@ def find_files(folder: Path) -> Folder:
                 ignored += 1
             else:
                 files.append((uri, path))
-    return Folder(folder, tuple(sorted(files)), ignored)
+    return Folder(folder, tuple(sorted(files)), ignored, tuple(unread))
 
 
 def read_bytes(uri: str, path: Path) -> bytes:
@@ -138,10 +169,13 @@ def read_bytes(uri: str, path: Path) -> bytes:
     if path.suffix.lower() not in SUFFIXES:
         raise UnreadableFileError(f"not a {' or '.join(SUFFIXES)} file")
     try:
-        if not path.is_file():
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
             raise UnreadableFileError("not a regular file")
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise UnreadableFileError(f"larger than {MAX_BYTES // 1_000_000} MB ({size / 1e6:.1f} MB)")
+        if about.st_size > MAX_BYTES:
+            raise UnreadableFileError(f"larger than {MAX_BYTES // 1_000_000} MB ({about.st_size / 1e6:.1f} MB)")
         return path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableFileError("a link to nothing, or removed just now") from None
     except OSError as error:
-        raise UnreadableFileError(error.strerror or str(error)) from None
+        raise OutOfReachError(error.strerror or str(error)) from None

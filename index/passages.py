@@ -1,6 +1,7 @@
 """Passages: runs of whole sentences of one section, short enough for the embedder."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ CountTokens = Callable[[Sequence[str]], Sequence[int]]
 
 MAX_TOKENS = 128
 OVERLAP_TOKENS = 40
+MAX_CONTEXT = 80  # characters of a title or a heading
 MAX_CHARACTERS = 2_000  # of one sentence: whatever the tokenizer makes of a text without spaces
 _WORD = re.compile(r"\S+")
 
@@ -50,13 +52,12 @@ def split(
     are repeated from the passage before.
     """
     passages = []
+    blocks = deque(block for block in structure.blocks if block.kind in ("paragraph", "item"))
     for section in document.sections:
-        found = [
-            sentence
-            for block in structure.blocks
-            if block.kind in ("paragraph", "item") and section.start <= block.start and block.end <= section.end
-            for sentence in sentences(document.text, block.start, block.end)
-        ]
+        found: list[Slice] = []
+        while blocks and blocks[0].end <= section.end:
+            block = blocks.popleft()
+            found.extend(sentences(document.text, block.start, block.end))
         for run in _runs(list(_fitting(document.text, found, count_tokens, max_tokens)), max_tokens):
             start, end = run[0][0], run[-1][1]
             text = document.text[start:end]
@@ -67,7 +68,8 @@ def split(
 
 def context(title: str, section: str | None) -> str:
     """What a passage's own words leave unsaid, given beside them to the embedder and the lexical index."""
-    return f"{title}, {section}" if section else title
+    title = title[:MAX_CONTEXT]
+    return f"{title}, {section[:MAX_CONTEXT]}" if section else title
 
 
 def _fitting(

@@ -7,10 +7,10 @@ from pathlib import Path
 from index.dense import DenseIndex
 from index.derived import open_derived
 from index.documents import DocumentRef
-from index.embedding import Embedder, Vectors
+from index.embedding import Embedder
 from index.lexical import LexicalIndex
 from index.passages import Passage
-from index.store import FORMAT, Meta, MissingStoreError, Store, StoreError
+from index.store import FORMAT, Meta, MissingStoreError, Store, StoreError, command
 
 DEPTH = 50  # how many passages each search hands to the fusion
 # Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
@@ -78,31 +78,22 @@ class Retriever:
         among = None if documents is None else self.store.numbers(documents)
         dense = dict(self._dense.search(vector, depth, among))
         lexical = dict(self._lexical.search(question, depth, documents))
-        found = self.store.passages(dict.fromkeys([*dense, *lexical]))
+        found = self.store.candidates(dict.fromkeys([*dense, *lexical]))
         fused = dict.fromkeys(found, 0.0)
         for weight, scores in ((1.0, dense), (LEXICAL_WEIGHT, lexical)):
-            order = _ranked(scores, found)
-            for rank, number in enumerate(order, start=1):
+            # equal scores in the order of their passages' ids, whatever was indexed first
+            order = sorted((-round(score, 5), found[number][0], number) for number, score in scores.items())
+            for rank, (_, _, number) in enumerate(order, start=1):
                 fused[number] += weight / (RANK_CONSTANT + rank)
-        hits = [
+        cosines = {number: round(float(vector @ stored), 5) for number, (_, stored) in found.items()}
+        best = sorted(found, key=lambda number: (-round(fused[number], 6), -cosines[number], found[number][0]))
+        return [
             Hit(
-                passage,
-                document,
-                Scores(
-                    dense=round(float(vector @ stored), 5),
-                    lexical=round(lexical.get(number, 0.0), 5),
-                    fused=round(fused[number], 6),
-                ),
+                *self.store.passage(number),
+                Scores(cosines[number], round(lexical.get(number, 0.0), 5), round(fused[number], 6)),
             )
-            for number, (passage, document, stored) in found.items()
+            for number in best[:top_k]
         ]
-        hits.sort(key=lambda hit: (-hit.scores.fused, -hit.scores.dense, hit.passage.id))
-        return hits[:top_k]
-
-
-def _ranked(scores: dict[int, float], found: dict[int, tuple[Passage, DocumentRef, Vectors]]) -> list[int]:
-    """Best first; equal scores in the order of their passages' ids, whatever was indexed first."""
-    return sorted(scores, key=lambda number: (-round(scores[number], 5), found[number][0].id))
 
 
 def check(directory: Path, embedder: Embedder) -> None:
@@ -115,11 +106,11 @@ def _open(directory: Path, embedder: Embedder) -> tuple[Store, Meta]:
     try:
         meta = store.meta()
         if meta is None or not store.counts()[1]:
-            raise MissingStoreError(f"The index in {directory} is empty. Fill it with: attest index FOLDER")
+            raise MissingStoreError(f"The index in {directory} is empty. Fill it with: {command(directory)}")
         if meta.format != FORMAT:
             raise StoreError(
                 f"The index in {directory} was made by another version of Attest; rebuild it with: "
-                f"attest index {meta.folder}"
+                f"{command(directory, meta.folder)}"
             )
         _check_embedder(meta, directory, embedder)
     except BaseException:
@@ -137,5 +128,5 @@ def _check_embedder(meta: Meta, directory: Path, embedder: Embedder) -> None:
         asked = f"the weights of {embedder.name} have changed since"
     raise StoreError(
         f"The index in {directory} was built with {meta.embedder} ({meta.dimensions} dimensions), but {asked}; "
-        f"rebuild it with: attest index {meta.folder}"
+        f"rebuild it with: {command(directory, meta.folder)}"
     )

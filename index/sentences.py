@@ -14,7 +14,7 @@ _LONGEST_UNCUT = 300  # code points; a longer piece of markup is a whole emphasi
 _CONTINUES = re.compile(r"[\d$€£]|No\.")
 
 
-def sentences(text: str, start: int, end: int, language: str = "en") -> list[tuple[int, int]]:
+def sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Split text[start:end] into sentences, (start, end) in `text`, without the white space around them.
 
     Together they hold every character that is not white space, once and in order. No list number, no link and no
@@ -23,7 +23,7 @@ def sentences(text: str, start: int, end: int, language: str = "en") -> list[tup
     folded = _SPACE.sub(" ", text[start:end])
     if not folded.strip():
         return []
-    starts = [boundary["start_index"] for boundary in sentencex.get_sentence_boundaries(language, folded)]
+    starts = [boundary["start_index"] for boundary in sentencex.get_sentence_boundaries("en", folded)]
     inside = bytearray(len(folded) + 1)
     marker = marker_end(text, start, end) - start
     inside[: marker + 1] = b"\1" * (marker + 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from index.embedding import Embedder, Vectors
 from index.passages import Passage, context
 
 FILE_NAME = "attest.sqlite"
+DEFAULT_DIRECTORY = ".attest"
 # Raise it whenever the same files would give other documents, sections or passages than before.
 FORMAT = 1
 
@@ -31,17 +33,19 @@ _OUT_OF_REACH = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_NOMEM,
 }
+_DOCUMENT = "id, title, uri, date, sha256, url, sections, text"
+_PASSAGE = 'id, document_id, start, "end", section, sentences, input_sha256, vector'
 _SCHEMA = """
 CREATE TABLE meta (value TEXT NOT NULL);
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, uri TEXT NOT NULL UNIQUE, date TEXT, sha256 TEXT NOT NULL,
-    url TEXT, sections TEXT NOT NULL, text TEXT NOT NULL, text_sha256 TEXT NOT NULL
+    url TEXT, sections TEXT NOT NULL, text TEXT NOT NULL, digest TEXT NOT NULL
 );
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
     document_id TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, section TEXT, sentences TEXT NOT NULL,
-    input_sha256 TEXT NOT NULL, vector BLOB NOT NULL
+    input_sha256 TEXT NOT NULL, vector BLOB NOT NULL, digest TEXT NOT NULL
 );
 CREATE INDEX passages_by_document ON passages (document_id);
 CREATE INDEX passages_by_input ON passages (input_sha256);
@@ -104,14 +108,14 @@ class Store:
         self.directory = directory
         self._connection = connection
         self._lock = threading.Lock()
-        self.document = lru_cache(maxsize=64)(self._document)
+        self.document = lru_cache(maxsize=16)(self._document)
 
     @classmethod
     def open(cls, directory: Path) -> "Store":
         """Open to read. Raises StoreError: MissingStoreError and DamagedStoreError among them."""
         path = directory / FILE_NAME
         if not path.is_file():
-            raise MissingStoreError(f"There is no index in {directory}. Make one with: attest index FOLDER")
+            raise MissingStoreError(f"There is no index in {directory}. Make one with: {command(directory)}")
         store = cls(directory, _connect(path))
         try:
             store._connection.execute("BEGIN")
@@ -128,16 +132,23 @@ class Store:
     @classmethod
     def create(cls, directory: Path) -> "Store":
         """Open to write; make an empty store if there is none. Raises StoreError."""
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{directory} cannot be made a folder for the index: {error.strerror}.") from error
         path = directory / FILE_NAME
         if path.is_file() and path.stat().st_size:
             with cls.open(directory) as stored:
                 stored.check()
         store = cls(directory, _connect(path))
-        if not store._rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
-            with store.transaction():
-                for statement in _SCHEMA.split(";"):
-                    store._rows(statement)
+        try:
+            if not store._rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
+                with store.transaction():
+                    for statement in _SCHEMA.split(";"):
+                        store._rows(statement)
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def __enter__(self) -> "Store":
@@ -167,45 +178,44 @@ class Store:
         except (ValueError, TypeError, KeyError) as error:
             raise _damaged(self.directory, "its description cannot be read") from error
 
-    def listing(self) -> list[Listing]:
-        """All documents in the order of their paths, without their texts."""
+    def listing(self, document_id: str | None = None) -> list[Listing]:
+        """All documents, or the one with this id, in the order of their paths and without their texts."""
         rows = self._rows(
             "SELECT id, title, uri, date, sha256, url, length(text), (SELECT count(*) FROM passages "
-            "WHERE document_id = documents.id) FROM documents ORDER BY uri"
+            "WHERE document_id = documents.id) FROM documents WHERE ?1 IS NULL OR id = ?1 ORDER BY uri",
+            (document_id,),
         )
         return [Listing(DocumentRef(*row[:5]), *row[5:]) for row in rows]
 
     def _document(self, document_id: str) -> Document:
-        """The document with this id, whole. Raises KeyError, and DamagedStoreError if its text has changed."""
-        rows = self._rows(
-            "SELECT id, title, uri, date, sha256, text, url, sections, text_sha256 FROM documents WHERE id = ?",
-            (document_id,),
-        )
+        """The document with this id, whole. Raises KeyError, and DamagedStoreError if it is not what was stored."""
+        rows = self._rows(f"SELECT {_DOCUMENT}, digest FROM documents WHERE id = ?", (document_id,))
         if not rows:
             raise KeyError(document_id)
-        *ref, text, url, sections, text_sha256 = rows[0]
-        if hashlib.sha256(text.encode()).hexdigest() != text_sha256:
-            raise _damaged(self.directory, f"the text of {ref[2]} is not what was stored")
-        try:
-            found = tuple(Section(*fields) for fields in json.loads(sections))
-        except (ValueError, TypeError) as error:
-            raise _damaged(self.directory, f"the sections of {ref[2]} cannot be read") from error
-        return Document(DocumentRef(*ref), text, url, found)
-
-    def check(self) -> None:
-        """Read everything once. Raises DamagedStoreError."""
-        for listing in self.listing():
-            self._document(listing.ref.id)
-        for _ in self.all_passages():
-            pass
+        (row,) = rows
+        self._verify(row, f"the document {document_id}")
+        *ref, url, sections, text, _ = row
+        return Document(DocumentRef(*ref), text, url, tuple(Section(*fields) for fields in json.loads(sections)))
 
     def has_document(self, document_id: str) -> bool:
         return bool(self._rows("SELECT 1 FROM documents WHERE id = ?", (document_id,)))
 
-    def passages(self, numbers: Iterable[int]) -> dict[int, tuple[Passage, DocumentRef, Vectors]]:
-        """The passages with these numbers, each with its document and its vector. Raises DamagedStoreError."""
-        query = _PASSAGE_QUERY + "WHERE passages.number = ?"
-        return {row[0]: self._passage(row) for number in numbers for row in self._rows(query, (number,))}
+    def candidates(self, numbers: Iterable[int]) -> dict[int, tuple[str, Vectors]]:
+        """The ids and vectors of the passages with these numbers. Raises DamagedStoreError."""
+        query = f"SELECT {_PASSAGE}, digest FROM passages WHERE number = ?"
+        found = {}
+        for number in numbers:
+            for row in self._rows(query, (number,)):
+                self._verify(row, f"the passage {row[0]}")
+                found[number] = (row[0], np.frombuffer(row[7], dtype="<f4"))
+        return found
+
+    def passage(self, number: int) -> tuple[Passage, DocumentRef]:
+        """The passage with this number and its document. Raises KeyError and DamagedStoreError."""
+        rows = self._rows(f"SELECT {_PASSAGE}, digest FROM passages WHERE number = ?", (number,))
+        if not rows:
+            raise KeyError(number)
+        return self._passage(rows[0])
 
     def numbers(self, document_ids: Iterable[str]) -> list[int]:
         """The numbers of all passages of these documents."""
@@ -216,22 +226,35 @@ class Store:
         ]
 
     def all_passages(self) -> Iterator[tuple[int, Passage, DocumentRef, Vectors]]:
-        """Every passage in the order of its number, read as it is asked for. Raises DamagedStoreError."""
+        """Every passage with its number, document by document, read as it is asked for. Raises DamagedStoreError.
+
+        The order is that of the documents' ids, whatever was indexed first.
+        """
+        query = f"SELECT {_PASSAGE}, digest, number FROM passages ORDER BY document_id, start"
         try:
-            for row in self._connection.execute(_PASSAGE_QUERY + "ORDER BY passages.number"):
-                yield row[0], *self._passage(row)
+            for *row, number in self._connection.execute(query):
+                yield number, *self._passage(row), np.frombuffer(row[7], dtype="<f4")
         except sqlite3.Error as error:
             raise _unusable(self.directory, error) from error
 
-    def _passage(self, row: Sequence[Any]) -> tuple[Passage, DocumentRef, Vectors]:
-        _, id_, document_id, start, end, section, sentences, text, vector, title, uri, date, sha256 = row
-        try:
-            slices = tuple((left, right) for left, right in json.loads(sentences))
-            numbers = np.frombuffer(vector, dtype="<f4")
-        except (ValueError, TypeError) as error:
-            raise _damaged(self.directory, f"a passage of {uri} cannot be read") from error
-        passage = Passage(id_, document_id, start, end, section, slices, text)
-        return passage, DocumentRef(document_id, title, uri, date, sha256), numbers
+    def check(self) -> None:
+        """Read everything once. Raises DamagedStoreError."""
+        for listing in self.listing():
+            self._document(listing.ref.id)
+        for _ in self.all_passages():
+            pass
+
+    def _passage(self, row: Sequence[Any]) -> tuple[Passage, DocumentRef]:
+        self._verify(row, f"the passage {row[0]}")
+        id_, document_id, start, end, section, sentences, *_ = row
+        document = self.document(document_id)
+        slices = tuple((left, right) for left, right in json.loads(sentences))
+        return Passage(id_, document_id, start, end, section, slices, document.text[start:end]), document.ref
+
+    def _verify(self, row: Sequence[Any], what: str) -> None:
+        """Compare a row with the digest at its end."""
+        if row[-1] != _digest(row[:-1]):
+            raise _damaged(self.directory, f"{what} is not what was stored")
 
     def counts(self) -> tuple[int, int]:
         """How many documents and passages there are."""
@@ -264,28 +287,25 @@ class Writer:
         self.delete(document.id)
         ref = document.ref
         sections = json.dumps([[s.title, s.start, s.end] for s in document.sections], ensure_ascii=False)
-        text_sha256 = hashlib.sha256(document.text.encode()).hexdigest()
-        self._connection.execute(
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (ref.id, ref.title, ref.uri, ref.date, ref.sha256, document.url, sections, document.text, text_sha256),
-        )
-        self._connection.executemany(
-            'INSERT INTO passages (id, document_id, start, "end", section, sentences, input_sha256, vector) '
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    passage.id,
-                    passage.document_id,
-                    passage.start,
-                    passage.end,
-                    passage.section,
-                    json.dumps(passage.sentences),
-                    model_input_sha256(model_input(ref.title, passage)),
-                    vector.astype("<f4").tobytes(),
-                )
-                for passage, vector in zip(passages, vectors, strict=True)
-            ],
-        )
+        row = (ref.id, ref.title, ref.uri, ref.date, ref.sha256, document.url, sections, document.text)
+        self._insert("documents", _DOCUMENT, row)
+        for passage, vector in zip(passages, vectors, strict=True):
+            row_of_passage = (
+                passage.id,
+                passage.document_id,
+                passage.start,
+                passage.end,
+                passage.section,
+                json.dumps(passage.sentences),
+                model_input_sha256(model_input(ref.title, passage)),
+                vector.astype("<f4").tobytes(),
+            )
+            self._insert("passages", _PASSAGE, row_of_passage)
+
+    def _insert(self, table: str, columns: str, row: Sequence[Any]) -> None:
+        """Add a row with its digest."""
+        places = ", ".join("?" * (len(row) + 1))
+        self._connection.execute(f"INSERT INTO {table} ({columns}, digest) VALUES ({places})", (*row, _digest(row)))
 
     def vector(self, input_sha256: str) -> Vectors | None:
         """The vector of a passage that was embedded from the same input, if there is one."""
@@ -296,13 +316,13 @@ class Writer:
     def finish(self, embedder: Embedder, folder: Path, suggestions: Sequence[str], generation: int) -> None:
         """Record what this generation was made with."""
         contents = hashlib.sha256(f"{FORMAT} {embedder.fingerprint}\n".encode())
-        for row in self._connection.execute("SELECT id, sha256, text_sha256 FROM documents ORDER BY id"):
-            contents.update(" ".join(row).encode() + b"\n")
+        for row in self._connection.execute("SELECT digest FROM documents ORDER BY id"):
+            contents.update(f"{row[0]}\n".encode())
         meta = Meta(
             format=FORMAT,
             generation=generation,
             fingerprint=contents.hexdigest(),
-            folder=str(folder),
+            folder=str(folder.resolve()),
             embedder=embedder.name,
             embedder_sha256=embedder.fingerprint,
             dimensions=embedder.dimensions,
@@ -312,11 +332,22 @@ class Writer:
         self._connection.execute("INSERT INTO meta VALUES (?)", (json.dumps(asdict(meta), ensure_ascii=False),))
 
 
-_PASSAGE_QUERY = """
-SELECT passages.number, passages.id, document_id, start, "end", section, sentences,
-       substr(text, start + 1, "end" - start), vector, title, uri, date, sha256
-FROM passages JOIN documents ON documents.id = document_id
-"""
+def _digest(row: Sequence[Any]) -> str:
+    """A sha256 over the fields of a row, each with its type and length."""
+    total = hashlib.sha256()
+    for field in row:
+        data = field if isinstance(field, bytes) else str(field).encode()
+        total.update(f"{type(field).__name__} {len(data)} ".encode() + data)
+    return total.hexdigest()
+
+
+def command(directory: Path, folder: str = "FOLDER") -> str:
+    """The command that makes an index, as a person can type it here."""
+    place = Path(folder)
+    if place.is_absolute() and place.is_relative_to(Path.cwd()):
+        folder = str(place.relative_to(Path.cwd()))
+    option = "" if str(directory) == DEFAULT_DIRECTORY else f" --index {shlex.quote(str(directory))}"
+    return f"attest index {shlex.quote(folder)}{option}"
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -343,5 +374,5 @@ def _unusable(directory: Path, error: sqlite3.Error) -> StoreError:
 def _damaged(directory: Path, what: str) -> DamagedStoreError:
     return DamagedStoreError(
         f"The index in {directory} is damaged ({FILE_NAME}: {what.splitlines()[0]}). "
-        "Make it again from the documents with: attest index FOLDER"
+        f"Make it again from the documents with: {command(directory)}"
     )

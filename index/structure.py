@@ -14,14 +14,18 @@ from index.markup import marker_end
 
 Kind = Literal["heading", "paragraph", "item", "furniture"]
 
+INFOBOX = "Infobox"
 _LONGEST_HEADING = 300  # code points
 _LONGEST_FURNITURE = 600
 _LONGEST_DATE = 60
+_LONGEST_TITLE = 120
+_SENTENCE_END = 50  # code points in which the signs that end a sentence must stand
 
 _LINE = re.compile(r"[^\r\n]*(\r\n|\r|\n|$)")
 _WIKI_HEADING = re.compile(r"(={1,6})\s*([^=\s](?:.*[^=\s])?)\s*\1$")
 _MARKDOWN_HEADING = re.compile(r"(#{1,6})\s+(\S.*?)\s*#*$")
 _UNDERLINE = re.compile(r"(={3,}|-{3,})\s*$")
+_FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 _INFOBOX = re.compile(r"infobox\b", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+\S")
 _MEDIA_FIELD = re.compile(
@@ -40,7 +44,7 @@ _ADDRESS_LABEL = re.compile(
     r"(?:(?:original|source|canonical)\s+)?(?:url|source|link)\s*:\s*(?:<?(?P<url>https?://[^\s<>]+)>?)?$",
     re.IGNORECASE,
 )
-_FIELD = re.compile(r"(?P<key>[A-Za-z_-]+)\s*:\s*[\"']?(?P<value>.*?)[\"']?\s*$")
+_KEY = re.compile(r"[A-Za-z_-]{1,40}")
 _DATE_LABEL = re.compile(r"^(?:published|updated|date|posted)(?:\s+on)?\s*:?\s+", re.IGNORECASE)
 _DATE_FORMATS = ("%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d")
 _ENDS_SENTENCE = re.compile(r"[.!?…:;][\"'”’»)\]*_]*\s*$")
@@ -93,7 +97,7 @@ def parse(text: str) -> Structure:
     after_label = False
     for block in _blocks(text, lines[body:]):
         words = text[block.start : block.end].strip()
-        if block.kind == "heading" and title is None and all(b.kind == "furniture" for b in blocks):
+        if block.kind == "heading" and title is None and block.title != INFOBOX and not _any_prose(blocks):
             title = block.title or None
         elif block.kind == "furniture":
             published = published or parse_date(words)
@@ -105,6 +109,10 @@ def parse(text: str) -> Structure:
             after_label = bool(label) and not (label and label["url"])
         blocks.append(block)
     return Structure(tuple(_rejoined(text, blocks)), title, published, url)
+
+
+def _any_prose(blocks: list[Block]) -> bool:
+    return any(block.kind in ("paragraph", "item") for block in blocks)
 
 
 def _front_matter(text: str, lines: list[tuple[int, int]]) -> tuple[dict[str, str], int]:
@@ -120,17 +128,22 @@ def _front_matter(text: str, lines: list[tuple[int, int]]) -> tuple[dict[str, st
             line = text[slice(*lines[number])]
             if line.strip() in ("---", "..."):
                 return fields, number + 1
-            if field := _FIELD.match(line):
-                fields.setdefault(field["key"].lower(), field["value"])
+            key, colon, value = line.partition(":")
+            if colon and _KEY.fullmatch(key):
+                fields.setdefault(key.lower(), value.strip().strip("\"'"))
         return {}, 0
-    stands_alone = second > first + 1 or parse_date(text[slice(*lines[second])]) is not None
-    return ({"title": line}, first + 1) if stands_alone and _is_title(line) else ({}, 0)
+    if not _is_title(line):
+        return {}, 0
+    if parse_date(text[slice(*lines[second])]) is not None:
+        return {"title": line}, first + 1
+    # without a date below, it may as well be a first sentence: it names the document and stays evidence
+    return ({"title": line}, 0) if second > first + 1 else ({}, 0)
 
 
 def _is_title(line: str) -> bool:
     patterns = (_WIKI_HEADING, _MARKDOWN_HEADING, _INFOBOX, _ITEM, _IMAGE, _ADDRESS, _ADDRESS_LABEL)
     return (
-        len(line) <= 200
+        len(line) <= _LONGEST_TITLE
         and not _ENDS_SENTENCE.search(line.rstrip("?!"))
         and not any(pattern.match(line) for pattern in patterns)
         and parse_date(line) is None
@@ -156,23 +169,28 @@ def _is_furniture(line: str) -> bool:
 def _blocks(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
     """Yield a block for each heading, furniture line, list item and run of other lines."""
     open_block: Block | None = None
-    in_infobox = False
+    in_infobox = in_fence = False
     filled = 0
     for start, end in lines:
         line = text[start:end]
-        heading = _heading(text, start, end)
+        fence = bool(_FENCE.match(line))
+        in_fence = in_fence != fence
+        heading = None if in_fence else _heading(text, start, end)
         underlined = open_block and open_block.kind == "paragraph" and _UNDERLINE.match(line)
-        words = text[open_block.start : open_block.end] if open_block else ""
-        if underlined and open_block and not {"\n", "\r"} & set(words) and len(words) <= _LONGEST_HEADING:
+        if underlined and open_block and (words := _single_line(text, open_block)):
             level = 1 if line.strip().startswith("=") else 2
-            yield Block("heading", open_block.start, end, words.strip(), level)
+            yield Block("heading", open_block.start, end, words, level)
             open_block = None
             continue
         is_date = filled < 3 and parse_date(line) is not None
-        plain_line = line.strip() and not (heading or is_date or _is_furniture(line) or _ITEM.match(line))
+        is_item = bool(_ITEM.match(line)) and not (
+            # a number at the start of a line that a paragraph was broken at is no list
+            open_block and open_block.kind == "paragraph" and line.lstrip()[:1].isdigit()
+        )
+        plain_line = line.strip() and not (heading or fence or is_date or _is_furniture(line) or is_item)
         is_infobox = bool(_INFOBOX.match(line)) and len(line.split()) <= 3
         continues = bool(open_block) and (plain_line or (line.strip() and line[:1].isspace()))
-        if continues and open_block and not _ITEM.match(line) and not is_infobox:
+        if continues and open_block and not is_item and not is_infobox:
             open_block = Block(open_block.kind, open_block.start, end)
             continue
         if open_block:
@@ -186,10 +204,10 @@ def _blocks(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
             yield heading
         elif is_infobox and plain_line:
             in_infobox = True
-            yield Block("heading", start, end, "Infobox", 6)
-        elif is_date or _is_furniture(line):
+            yield Block("heading", start, end, INFOBOX, 6)
+        elif fence or is_date or _is_furniture(line):
             yield Block("furniture", start, end)
-        elif _ITEM.match(line):
+        elif is_item:
             open_block = Block("item", marker_end(text, start, end), end)
         else:
             if in_infobox:  # the infobox ends where prose begins: an untitled section follows
@@ -200,12 +218,20 @@ def _blocks(text: str, lines: list[tuple[int, int]]) -> Iterator[Block]:
         yield open_block
 
 
+def _single_line(text: str, block: Block) -> str:
+    """The words of a block that is one short line, else nothing."""
+    if block.end - block.start > _LONGEST_HEADING:
+        return ""
+    words = text[block.start : block.end].strip()
+    return "" if {"\n", "\r"} & set(words) else words
+
+
 def _rejoined(text: str, blocks: list[Block]) -> Iterator[Block]:
     """Join a paragraph that a blank line broke inside a sentence with its rest."""
     previous: Block | None = None
     for block in blocks:
         if previous and previous.kind == block.kind == "paragraph":
-            broken = not _ENDS_SENTENCE.search(text[previous.start : previous.end])
+            broken = not _ENDS_SENTENCE.search(text, max(previous.start, previous.end - _SENTENCE_END), previous.end)
             if broken and text[block.start].islower():
                 previous = Block("paragraph", previous.start, block.end)
                 continue

@@ -11,6 +11,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from index.store import StoreError
+
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ProblemError)
     def _problem(request: Request, error: ProblemError) -> ProblemResponse:
         return problem_response(_id(request), error.status, error.kind, error.detail, error.errors, error.headers)
+
+    @app.exception_handler(StoreError)
+    def _unusable(request: Request, error: StoreError) -> ProblemResponse:
+        log.error("%s", error)
+        return problem_response(_id(request), 503, "index-unavailable", str(error))
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> ProblemResponse:

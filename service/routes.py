@@ -28,7 +28,7 @@ from service.contract import (
     SuggestionsResponse,
 )
 from service.examples import response
-from service.problems import MEDIA_TYPE, Problem, ProblemError
+from service.problems import Problem, ProblemError
 from service.state import State
 
 Responses = dict[int | str, dict[str, Any]]
@@ -36,7 +36,7 @@ STATIC = Path(__file__).with_name("static")
 
 
 def _problem(description: str) -> dict[str, Any]:
-    return {"model": Problem, "description": description, "content": {MEDIA_TYPE: {}}}
+    return {"model": Problem, "description": description}
 
 
 def _state(request: Request) -> State:
@@ -141,7 +141,7 @@ def documents(state: StateOf) -> DocumentsResponse:
 def document(document_id: str, state: StateOf) -> DocumentDetail:
     """Describe a document and its sections."""
     found = _document(state, document_id)
-    (listing,) = (row for row in state.answerer.retriever.store.listing() if row.ref.id == document_id)
+    (listing,) = state.answerer.retriever.store.listing(document_id)
     sections = [SectionView(**asdict(section)) for section in found.sections]
     return DocumentDetail(**_fields(listing), sections=sections)
 
@@ -159,7 +159,7 @@ def text(document_id: str, state: StateOf) -> Response:
 
 @data.get("/suggestions", tags=["questions"], responses={200: response(examples.SUGGESTIONS)})
 def suggestions(state: StateOf) -> SuggestionsResponse:
-    """Questions to begin with, from the folder's `suggestions.txt`."""
+    """Questions to begin with, from the folder's `.attestsuggestions`."""
     return SuggestionsResponse(questions=list(state.answerer.retriever.meta.suggestions))
 
 

@@ -35,10 +35,6 @@ class State:
             self._answerer.close()
 
     @property
-    def ready(self) -> bool:
-        return self._answerer is not None
-
-    @property
     def answerer(self) -> Answerer:
         """The loaded answerer. Raises ProblemError 503 until there is one."""
         if self._answerer:

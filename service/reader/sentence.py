@@ -15,6 +15,7 @@ from service.reader import Span
 VERSION = 1
 CONTEXT_SHARE = 0.5  # of a term's weight, when only the title or the heading above a sentence has it
 _MISSPELT_LENGTH = 5  # letters
+_MOST_MISSPELT = 8  # terms of one question
 _MISSPELT_RATIO = 0.8  # of letters in common, as difflib counts them
 
 
@@ -52,11 +53,11 @@ class SentenceReader:
         return sorted(spans, key=lambda span: (-span.score, span.hit.document.id, span.start))
 
 
-def _near(term: str, vocabulary: Sequence[str]) -> str:
-    """The term itself or, if no sentence has it, the one that it may be a misspelling of."""
-    if term in vocabulary or len(term) < _MISSPELT_LENGTH or term.isdigit():
+def _near(term: str, vocabulary: set[str]) -> str:
+    """The term of the sentences that an unknown one may be a misspelling of, else the unknown one."""
+    if len(term) < _MISSPELT_LENGTH or term.isdigit():
         return term
-    return next(iter(difflib.get_close_matches(term, vocabulary, n=1, cutoff=_MISSPELT_RATIO)), term)
+    return next(iter(difflib.get_close_matches(term, sorted(vocabulary), n=1, cutoff=_MISSPELT_RATIO)), term)
 
 
 def _words(hit: Hit, start: int, end: int) -> str:
@@ -69,8 +70,9 @@ def _overlap(question: str, words: Sequence[str], hits: Sequence[Hit]) -> list[f
     wanted = list(dict.fromkeys(terms(question)))
     held = [set(terms(text)) for text in words]
     above = [set(terms(context(hit.document.title, hit.passage.section))) for hit in hits]
-    vocabulary = sorted(set().union(*held, *above))
-    wanted = [_near(term, vocabulary) for term in wanted]
+    vocabulary = set().union(*held, *above)
+    unknown = [term for term in wanted if term not in vocabulary][:_MOST_MISSPELT]
+    wanted = [_near(term, vocabulary) if term in unknown else term for term in wanted]
     weights = {term: math.log(1 + len(held) / (1 + sum(term in sentence for sentence in held))) for term in wanted}
     total = sum(weights[term] for term in wanted)
     if not total:

@@ -8,6 +8,7 @@ const reasons = {
   low_confidence: "Some passages are near, but none answers it surely enough.",
 };
 let opener = null;
+let asking = false;
 
 function element(name, className, ...children) {
   const made = document.createElement(name);
@@ -26,7 +27,7 @@ async function call(path, body) {
   try {
     response = await fetch(path, { ...request, headers });
   } catch {
-    throw new Error("The service cannot be reached. Is it still running? Your question is kept.");
+    throw new Error("The service cannot be reached. Is it still running?");
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({ detail: `The service answered ${response.status}.` }));
@@ -48,10 +49,12 @@ async function ready() {
 }
 
 async function ask(question) {
+  if (asking) return;
+  asking = true;
+  at("question").value = "";
   at("status").textContent = "Searching the documents …";
   try {
     const answer = await (await call("/ask", { question })).json();
-    at("question").value = "";
     at("status").textContent = "";
     at("suggestions").hidden = true;
     const shown = answer.status === "answered" ? answered(answer) : abstained(answer);
@@ -62,6 +65,8 @@ async function ask(question) {
     at("question").value = question;
     at("status").textContent = error.message;
     if (error.kind === "urn:attest:problem:loading") ready();
+  } finally {
+    asking = false;
   }
 }
 

@@ -5,7 +5,9 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from index.build import Progress, Report, build
 from index.documents import document, document_id
 from index.embedding import Embedder, EmbedderError, HashingEmbedder, SentenceTransformerEmbedder, Vectors
+from index.markup import plain
 from index.passages import Passage
 from index.retrieval import Hit, Retriever
 from index.sentences import sentences
@@ -107,7 +110,7 @@ def test_every_passage_and_sentence_is_a_slice_of_the_file(text: str, with_mark:
             ((_, reason),) = report.unread
             assert (report.generation, report.documents) == (0, 0)
             if reason == "no sentences, only headings or captions":
-                assert not prose(data)
+                assert not any(plain(data.decode("utf-8-sig"), block.start, block.end).text for block in prose(data))
             else:
                 assert reason == ("binary, not text" if "\0" in text else "empty")
                 assert "\0" in text or not data.decode("utf-8-sig").strip()
@@ -173,7 +176,7 @@ def test_a_report_counts_what_was_done(write: Callable[..., Path], hashing: Hash
         "README.md": "About.",
         "a.txt": "= Ties =\n\nThey trade.\n\n==Past==\nIt was cold.",
         "b/c.md": "\ufeffOil.\r\n",
-        "suggestions.txt": "Who trades?\n\n When? \r\n",
+        ".attestsuggestions": "Who trades?\n\n When? \r\n",
     }
     report = build(write(files), tmp_path / "index", hashing)
     assert report == Report(
@@ -399,7 +402,7 @@ def test_new_suggestions_or_another_folder_make_a_generation_without_embedding(
 ) -> None:
     folder, embedder = write({"a.txt": "Oil."}), CountingEmbedder()
     build(folder, tmp_path / "index", embedder)
-    write({"suggestions.txt": "Who?\n"})
+    write({".attestsuggestions": "Who?\n"})
     assert build(folder, tmp_path / "index", embedder).generation == 2
     folder.rename(tmp_path / "moved")
     report = build(tmp_path / "moved", tmp_path / "index", embedder)
@@ -430,3 +433,58 @@ def test_many_passages_are_embedded_in_batches(write: Callable[..., Path], tmp_p
     assert (report.documents, report.passages, report.embedded_passages) == (2, 701, 701)
     assert embedder.embedded[0] == "Many, Part 0. Word0 stands here."
     assert [hit.passage.text for hit in search(tmp_path / "index", "word699")][:1] == ["Word699 stands here."]
+
+
+def _index(folder: str, directory: str) -> int:
+    return build(Path(folder), Path(directory), HashingEmbedder()).generation
+
+
+def test_two_builds_at_once_give_two_generations_and_the_contents_of_the_last(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "abcd"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / f"{folder.name}.txt").write_text("They trade oil.\n" * 50)
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        generations = list(pool.map(_index, map(str, folders), [str(tmp_path / "index")] * 4))
+    assert max(generations) == 4
+    with Store.open(tmp_path / "index") as store:
+        meta = store.meta()
+        assert meta
+        assert meta.generation == 4
+        assert [listing.ref.uri for listing in store.listing()] == [f"{Path(meta.folder).name}.txt"]
+    assert len(search(tmp_path / "index", "Who trades oil?")) >= 1
+
+
+def test_a_file_out_of_reach_keeps_its_document(write: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write({"a.txt": "They trade.", "b.txt": "Oil."})
+    build(folder, tmp_path / "index", HashingEmbedder())
+    (folder / "a.txt").unlink()
+    (folder / "a.txt").symlink_to(folder / "a.txt")  # a loop: the system refuses to open it
+    report = build(folder, tmp_path / "index", HashingEmbedder())
+    ((uri, _),) = report.unread
+    assert (uri, report.documents, report.removed_documents) == ("a.txt", 2, 0)
+    assert len(search(tmp_path / "index", "They trade.")) == 2
+
+
+def test_a_linked_folder_is_named_and_not_followed(write: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write({"a.txt": "They trade."})
+    (tmp_path / "other").mkdir()
+    (folder / "link").symlink_to(tmp_path / "other")
+    report = build(folder, tmp_path / "index", HashingEmbedder())
+    assert report.unread == (("link/", "a link to another folder"),)
+
+
+def test_the_questions_that_a_folder_offers_are_no_document(write: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write({"a.txt": "They trade.", ".attestsuggestions": "Who trades?\n\n What? \n", "b.txt": "Oil."})
+    assert build(folder, tmp_path / "index", HashingEmbedder()).documents == 2
+    with Store.open(tmp_path / "index") as store:
+        meta = store.meta()
+    assert meta
+    assert meta.suggestions == ("Who trades?", "What?")
+
+
+def test_an_embedder_that_takes_too_few_tokens_is_refused(write: Callable[..., Path], tmp_path: Path) -> None:
+    small = HashingEmbedder()
+    small.max_tokens = 40
+    with pytest.raises(EmbedderError, match="takes 40 tokens of a text; at least 64 are needed"):
+        build(write({"a.txt": "They trade."}), tmp_path / "index", small)

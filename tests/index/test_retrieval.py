@@ -12,7 +12,7 @@ from index.build import build
 from index.documents import document_id
 from index.embedding import Embedder, HashingEmbedder
 from index.retrieval import Hit, Retriever, UnknownDocumentError, check
-from index.store import FILE_NAME, MissingStoreError, Store, StoreError
+from index.store import FILE_NAME, MissingStoreError, Store, StoreError, command
 from tests.conftest import MOSCOW_TIMES, SEEDS, WIKIPEDIA
 
 QUESTIONS = [
@@ -175,7 +175,7 @@ def test_an_index_made_by_another_embedder_is_refused(seeds_index: Path, hashing
             refused(seeds_index, hashing)
         assert str(raised.value) == (
             f"The index in {seeds_index} was built with all-MiniLM-L6-v2 (384 dimensions), "
-            f"but ATTEST_EMBEDDER asks for hashing; rebuild it with: attest index {SEEDS}"
+            f"but ATTEST_EMBEDDER asks for hashing; rebuild it with: {command(seeds_index, str(SEEDS))}"
         )
 
 
@@ -186,7 +186,7 @@ def test_an_index_made_by_other_weights_of_the_same_name_is_refused(write: Calla
         check(directory, HashingEmbedder(128))
     assert str(raised.value) == (
         f"The index in {directory} was built with hashing (256 dimensions), "
-        f"but the weights of hashing have changed since; rebuild it with: attest index {folder}"
+        f"but the weights of hashing have changed since; rebuild it with: {command(directory, str(folder))}"
     )
 
 
@@ -195,7 +195,7 @@ def test_an_empty_index_is_named_with_the_command_that_fills_it(tmp_path: Path, 
     for refused in (check, Retriever.open):
         with pytest.raises(MissingStoreError) as raised:
             refused(tmp_path, hashing)
-        assert str(raised.value) == f"The index in {tmp_path} is empty. Fill it with: attest index FOLDER"
+        assert str(raised.value) == f"The index in {tmp_path} is empty. Fill it with: {command(tmp_path)}"
 
 
 def test_check_accepts_what_open_accepts(write: Callable[..., Path], hashing: HashingEmbedder) -> None:

@@ -20,6 +20,7 @@ from index.store import (
     Store,
     StoreError,
     Writer,
+    command,
     model_input,
     model_input_sha256,
 )
@@ -77,7 +78,8 @@ def test_meta_tells_what_an_index_was_made_with(tmp_path: Path, hashing: Hashing
     with Store.open(tmp_path) as store:
         meta = store.meta()
     assert meta
-    assert (meta.format, meta.generation, meta.folder, meta.suggestions) == (FORMAT, 7, "documents", ("Who?",))
+    assert (meta.format, meta.generation, meta.suggestions) == (FORMAT, 7, ("Who?",))
+    assert Path(meta.folder) == Path("documents").resolve()
     assert (meta.embedder, meta.embedder_sha256, meta.dimensions) == ("hashing", hashing.fingerprint, 256)
 
 
@@ -124,12 +126,14 @@ def test_passages_are_found_by_number_and_numbers_by_document(tmp_path: Path) ->
     fill(tmp_path, {"a.txt": TEXT, "b.txt": "Oil."})
     with Store.open(tmp_path) as store:
         numbers = store.numbers([ID])
-        assert [passage.text for passage, _, _ in store.passages(numbers).values()] == [
+        assert [store.passage(number)[0].text for number in numbers] == [
             "They trade 😀.",
             "Él vino. It was cold.",
         ]
         assert store.numbers([document_id("b.txt"), ID, "none"])[1:] == numbers
-        assert store.passages([99]) == {}
+        assert [id_ for id_, _ in store.candidates([*numbers, 99]).values()] == [f"{ID}-10-23", f"{ID}-34-55"]
+        with pytest.raises(KeyError):
+            store.passage(99)
 
 
 def test_the_vector_of_the_same_input_is_found_again(tmp_path: Path, hashing: HashingEmbedder) -> None:
@@ -191,7 +195,7 @@ def test_a_reader_may_be_used_from_several_threads(tmp_path: Path) -> None:
 def test_a_missing_index_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(MissingStoreError) as raised:
         Store.open(tmp_path)
-    assert str(raised.value) == f"There is no index in {tmp_path}. Make one with: attest index FOLDER"
+    assert str(raised.value) == f"There is no index in {tmp_path}. Make one with: {command(tmp_path)}"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,7 +233,7 @@ def test_a_damaged_file_is_named_with_the_command_that_mends_it(tmp_path: Path, 
         with pytest.raises(DamagedStoreError) as raised:
             opened(tmp_path)
         assert str(raised.value).startswith(f"The index in {tmp_path} is damaged ({FILE_NAME}: ")
-        assert str(raised.value).endswith("Make it again from the documents with: attest index FOLDER")
+        assert str(raised.value).endswith(f"Make it again from the documents with: {command(tmp_path)}")
 
 
 @pytest.mark.parametrize("value", ["not json", "[]", "{}", "7", '{"suggestions": []}', '{"suggestions": null}'])
@@ -250,7 +254,7 @@ def test_a_damaged_text_is_never_served(tmp_path: Path, text: str) -> None:
         with pytest.raises(DamagedStoreError) as raised:
             store.document(ID)
         assert " is damaged" in str(raised.value)
-        assert str(raised.value).endswith("with: attest index FOLDER")
+        assert str(raised.value).endswith(f"with: {command(tmp_path)}")
         assert store.document(document_id("b.txt")).text == "Oil."
 
 
@@ -258,7 +262,7 @@ def test_a_text_that_cannot_be_decoded_is_damage_to_its_passages_too(tmp_path: P
     fill(tmp_path, {"a.txt": "They trade."})
     execute(tmp_path, "UPDATE documents SET text = CAST(x'50ff41' AS TEXT)")
     with Store.open(tmp_path) as store, pytest.raises(DamagedStoreError):
-        store.passages(store.numbers([ID]))
+        store.passage(store.numbers([ID])[0])
 
 
 def test_the_command_that_the_message_names_mends_a_damaged_text(
@@ -275,3 +279,22 @@ def test_the_command_that_the_message_names_mends_a_damaged_text(
 def test_every_error_of_a_store_is_a_store_error() -> None:
     assert issubclass(MissingStoreError, StoreError)
     assert issubclass(DamagedStoreError, StoreError)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE passages SET start = start + 1",
+        "UPDATE passages SET section = 'Past'",
+        "UPDATE passages SET vector = zeroblob(1024)",
+        "UPDATE passages SET sentences = '[[0, 1]]'",
+    ],
+)
+def test_a_damaged_passage_is_never_served(tmp_path: Path, change: str) -> None:
+    fill(tmp_path, {"a.txt": TEXT})
+    execute(tmp_path, change)
+    with Store.open(tmp_path) as store:
+        number = store.numbers([ID])[0]
+        for read in (lambda: store.passage(number), lambda: store.candidates([number]), store.check):
+            with pytest.raises(DamagedStoreError, match="is not what was stored"):
+                read()

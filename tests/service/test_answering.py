@@ -409,7 +409,7 @@ def test_damaged_text_is_not_quoted(write: Write, hashing: HashingEmbedder) -> N
     with closing(sqlite3.connect(directory / "attest.sqlite")) as connection, connection:
         connection.execute("UPDATE documents SET text = 'The bridge opened in 1933.'")
     answerer = Answerer(Retriever.open(directory, hashing), SentenceReader(hashing), SURE)
-    with pytest.raises(DamagedStoreError, match=r"the text of a\.txt is not what was stored.*attest index"):
+    with pytest.raises(DamagedStoreError, match=r"is not what was stored.*attest index"):
         answerer.ask("When did the bridge open?")
     answerer.close()
 

@@ -387,7 +387,7 @@ def test_the_text_of_a_document_is_its_file_byte_for_byte(client: httpx2.Client,
 
 
 def test_the_suggestions_are_those_of_the_folder(client: httpx2.Client) -> None:
-    lines = (SEEDS / "suggestions.txt").read_text(encoding="utf-8").split("\n")
+    lines = (SEEDS / ".attestsuggestions").read_text(encoding="utf-8").split("\n")
     assert client.get("/suggestions").json() == {"questions": [line for line in lines if line]}
 
 

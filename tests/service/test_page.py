@@ -117,7 +117,7 @@ def test_markup_and_wide_characters_of_a_document_are_text_on_the_page(tmp_path:
     folder = tmp_path / "documents"
     folder.mkdir()
     sentence = "Le café 😀 «vermillion» <img src=x onerror=alert(1)> <script>alert(2)</script> opened in 1901."
-    title = "<b onclick=alert(3)>Notes</b> 👩‍👩‍👧"
+    title = "<img src=y onerror=alert(3)>Notes 👩‍👩‍👧"
     (folder / "a.txt").write_text(f"{title}\n\nA first 🇻🇪 sentence stands here. {sentence}\n", encoding="utf-8")
     build(folder, tmp_path / "index", HashingEmbedder())
     with serving(tmp_path / "index", ATTEST_EMBEDDER="hashing") as address:
@@ -128,7 +128,7 @@ def test_markup_and_wide_characters_of_a_document_are_text_on_the_page(tmp_path:
         mark = page.locator("#source mark")
         expect(mark).to_be_visible()
         assert mark.evaluate("mark => mark.textContent") == sentence
-        assert page.locator("#log img, #log script, #source img, #source script, cite b").count() == 0
+        assert page.locator("#log img, #log script, #source img, #source script, cite img").count() == 0
 
 
 def test_a_lost_server_is_reported_and_the_question_kept(tmp_path: Path, browser: Browser) -> None:
@@ -152,7 +152,7 @@ def test_a_service_with_a_key_asks_for_it(tmp_path: Path, browser: Browser) -> N
     folder = tmp_path / "documents"
     folder.mkdir()
     (folder / "a.txt").write_text("The bridge opened in 1901. It carries trains.\n")
-    (folder / "suggestions.txt").write_text("When did the bridge open?\n")
+    (folder / ".attestsuggestions").write_text("When did the bridge open?\n")
     build(folder, tmp_path / "index", HashingEmbedder())
     key = "correct-horse-battery-staple-0123456789"
     context = browser.new_context()
