@@ -3,11 +3,13 @@
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from index.derived import publish_if_needed
 from index.documents import (
@@ -21,7 +23,16 @@ from index.documents import (
 )
 from index.embedding import Embedder, EmbedderError
 from index.passages import MAX_TOKENS, Passage, split
-from index.store import FILE_NAME, FORMAT, DamagedStoreError, Store, Writer, model_input, model_input_sha256
+from index.store import (
+    FILE_NAME,
+    FORMAT,
+    DamagedStoreError,
+    Store,
+    Writer,
+    make_directory,
+    model_input,
+    model_input_sha256,
+)
 
 SUGGESTIONS = ".attestsuggestions"
 CONTEXT_TOKENS = 48  # of the embedder's tokens, kept free for title and section
@@ -69,8 +80,7 @@ def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lamb
     suggestions = _suggestions(folder)
     kept: set[str] = set()
     unread = list(found.unread)
-    store, set_aside = _writable(directory)
-    with store:
+    with _writer(directory) as (store, set_aside):
         with store.transaction() as writer:
             before = store.meta()
             stored = {listing.ref.id: listing.ref.sha256 for listing in store.listing()}
@@ -175,6 +185,16 @@ def _suggestions(folder: Path) -> list[str]:
     except (OSError, UnicodeDecodeError):
         return []
     return [line.strip() for line in lines if line.strip()]
+
+
+@contextmanager
+def _writer(directory: Path) -> Iterator[tuple[Store, Path | None]]:
+    """Open the store for the one process that may build at a time; the others wait."""
+    make_directory(directory)
+    with FileLock(directory / "build.lock"):
+        store, set_aside = _writable(directory)
+        with store:
+            yield store, set_aside
 
 
 def _writable(directory: Path) -> tuple[Store, Path | None]:

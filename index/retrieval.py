@@ -110,7 +110,7 @@ def _open(directory: Path, embedder: Embedder) -> tuple[Store, Meta]:
         if meta.format != FORMAT:
             raise StoreError(
                 f"The index in {directory} was made by another version of Attest; rebuild it with: "
-                f"{command(directory, meta.folder)}"
+                f"{command(directory, meta.folder, embedder.name)}"
             )
         _check_embedder(meta, directory, embedder)
     except BaseException:
@@ -128,5 +128,5 @@ def _check_embedder(meta: Meta, directory: Path, embedder: Embedder) -> None:
         asked = f"the weights of {embedder.name} have changed since"
     raise StoreError(
         f"The index in {directory} was built with {meta.embedder} ({meta.dimensions} dimensions), but {asked}; "
-        f"rebuild it with: {command(directory, meta.folder)}"
+        f"rebuild it with: {command(directory, meta.folder, embedder.name)}"
     )

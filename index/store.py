@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from index.documents import Document, DocumentRef, Section
-from index.embedding import Embedder, Vectors
+from index.embedding import DEFAULT_EMBEDDER, Embedder, Vectors
 from index.passages import Passage, context
 
 FILE_NAME = "attest.sqlite"
@@ -132,10 +132,7 @@ class Store:
     @classmethod
     def create(cls, directory: Path) -> "Store":
         """Open to write; make an empty store if there is none. Raises StoreError."""
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{directory} cannot be made a folder for the index: {error.strerror}.") from error
+        make_directory(directory)
         path = directory / FILE_NAME
         if path.is_file() and path.stat().st_size:
             with cls.open(directory) as stored:
@@ -332,6 +329,14 @@ class Writer:
         self._connection.execute("INSERT INTO meta VALUES (?)", (json.dumps(asdict(meta), ensure_ascii=False),))
 
 
+def make_directory(directory: Path) -> None:
+    """Make the folder of an index, unless it is there. Raises StoreError."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{directory} cannot be made a folder for the index: {error.strerror}.") from error
+
+
 def _digest(row: Sequence[Any]) -> str:
     """A sha256 over the fields of a row, each with its type and length."""
     total = hashlib.sha256()
@@ -341,13 +346,14 @@ def _digest(row: Sequence[Any]) -> str:
     return total.hexdigest()
 
 
-def command(directory: Path, folder: str = "FOLDER") -> str:
+def command(directory: Path, folder: str = "FOLDER", embedder: str = DEFAULT_EMBEDDER) -> str:
     """The command that makes an index, as a person can type it here."""
     place = Path(folder)
     if place.is_absolute() and place.is_relative_to(Path.cwd()):
         folder = str(place.relative_to(Path.cwd()))
     option = "" if str(directory) == DEFAULT_DIRECTORY else f" --index {shlex.quote(str(directory))}"
-    return f"attest index {shlex.quote(folder)}{option}"
+    model = "" if embedder == DEFAULT_EMBEDDER else f" --embedder {shlex.quote(embedder)}"
+    return f"attest index {shlex.quote(folder)}{option}{model}"
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -175,7 +175,7 @@ def test_an_index_made_by_another_embedder_is_refused(seeds_index: Path, hashing
             refused(seeds_index, hashing)
         assert str(raised.value) == (
             f"The index in {seeds_index} was built with all-MiniLM-L6-v2 (384 dimensions), "
-            f"but ATTEST_EMBEDDER asks for hashing; rebuild it with: {command(seeds_index, str(SEEDS))}"
+            f"but ATTEST_EMBEDDER asks for hashing; rebuild it with: {command(seeds_index, str(SEEDS), 'hashing')}"
         )
 
 
@@ -186,7 +186,7 @@ def test_an_index_made_by_other_weights_of_the_same_name_is_refused(write: Calla
         check(directory, HashingEmbedder(128))
     assert str(raised.value) == (
         f"The index in {directory} was built with hashing (256 dimensions), "
-        f"but the weights of hashing have changed since; rebuild it with: {command(directory, str(folder))}"
+        f"but the weights of hashing have changed since; rebuild it with: {command(directory, str(folder), 'hashing')}"
     )
 
 
