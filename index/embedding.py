@@ -90,7 +90,7 @@ class SentenceTransformerEmbedder:
     def _model(self) -> "SentenceTransformer":
         path = self.path
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads halve the speed on busy cores
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads wait instead of spinning
         try:
             from sentence_transformers import SentenceTransformer  # torch takes seconds to import
             from transformers.utils import logging

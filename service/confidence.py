@@ -10,7 +10,7 @@ from index.retrieval import Hit
 from service.reader import Span
 
 FILE = Path(__file__).with_name("confidence.json")
-RELEVANT_COSINE = 0.25  # the nearest passage of 999 in 1,000 SQuAD questions is nearer than this
+RELEVANT_COSINE = 0.25  # of 1,200 SQuAD training questions, 3 had no passage this near among the five retrieved
 
 
 @dataclass(frozen=True, slots=True)
