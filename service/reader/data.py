@@ -42,9 +42,9 @@ def natural(contexts: Iterable[Example], path: Path = NATURAL) -> list[Example]:
     """The questions written for this reader, on those of these contexts that they refer to by sha256.
 
     4,196 questions on 600 contexts, 2,396 of them answered there: telegraphic, misspelt, in other words than the
-    text's, why and how, parallel dates and names. The others look as if the context answered them. They were written by a
-    language model; in a second reading, by one too, of 200 drawn from the first 3,500, 1 was wrong and 3 were
-    doubtful, and those 4 were taken out. The rest has had no second reading.
+    text's, why and how, parallel dates and names. The others look as if the context answered them. A language model
+    wrote them; in a second reading, by one too, of 200 drawn from the first 3,500, 1 was wrong and 3 were doubtful,
+    and those 4 were taken out. The rest has had no second reading.
     """
     known = {hashlib.sha256(example.context.encode()).hexdigest(): example for example in contexts}
     return [
