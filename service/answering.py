@@ -1,23 +1,26 @@
 """From a question to an answer: retrieve, read, decide, cite."""
 
 import hashlib
-import re
+import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from index.documents import DocumentRef
 from index.embedding import Embedder
-from index.markup import plain, widen
+from index.markup import widen
 from index.passages import Passage
 from index.retrieval import Hit, Retriever
 from service import confidence
 from service.confidence import Calibration
-from service.reader import Reader, Span
+from service.corroboration import supporting
+from service.reader import DEFAULT_READER, SENTENCES, Reader, Span
+from service.reader.model import load_span_reader
 from service.reader.sentence import SentenceReader
 
+log = logging.getLogger(__name__)
 MAX_QUESTION = 1_000  # characters
 MAX_TOP_K = 50
 RELATED = 3
@@ -87,6 +90,7 @@ class Answer:
 
     `confidence` is the calibrated probability that the answer is right; when abstained, that of the answer that
     was held back (0 if there was none). `related` holds the nearest passages then: related, not an answer.
+    `warnings` say what of the question was not read.
     """
 
     id: str
@@ -97,6 +101,7 @@ class Answer:
     reason: Reason | None
     citations: tuple[Citation, ...]
     related: tuple[Citation, ...]
+    warnings: tuple[str, ...]
     index: IndexRef
     timings_ms: Timings
 
@@ -104,15 +109,25 @@ class Answer:
 class Answerer:
     """Answers questions over one generation of an index."""
 
-    def __init__(self, retriever: Retriever, reader: Reader, calibration: Calibration) -> None:
+    def __init__(self, retriever: Retriever, *readers: tuple[Reader, Calibration]) -> None:
+        """Each reader is asked only if no one before it was sure enough."""
         self.retriever = retriever
-        self._reader = reader
-        self._calibration = calibration
+        self._readers = readers
 
     @classmethod
-    def open(cls, directory: Path, embedder: Embedder) -> "Answerer":
-        """Open an index directory with the reader and the calibration of the product. Raises StoreError."""
-        return cls(Retriever.open(directory, embedder), SentenceReader(embedder), confidence.load())
+    def open(cls, directory: Path, embedder: Embedder, reader: str = DEFAULT_READER) -> "Answerer":
+        """Open an index directory with a reader by its name. Raises StoreError and ReaderError.
+
+        Behind a span reader stands the sentence reader, for when a sentence answers but no span stands out.
+        """
+        sentences = SentenceReader(embedder)
+        if reader == SENTENCES:
+            return cls(Retriever.open(directory, embedder), (sentences, confidence.load("sentence")))
+        spans = load_span_reader(reader)
+        calibration = confidence.load("span")
+        if calibration.reader != spans.fingerprint:
+            log.warning("The confidence was not fitted for the reader %s; the README says how to fit it.", reader)
+        return cls(Retriever.open(directory, embedder), (spans, calibration), (sentences, confidence.load("fallback")))
 
     def close(self) -> None:
         self.retriever.close()
@@ -132,14 +147,11 @@ class Answerer:
         words = normalised_question(question)
         hits = self.retriever.search(words, top_k, documents)
         retrieved = time.perf_counter()
-        spans = self._reader.read(words, hits)
-        probability = self._calibration.probability(confidence.features(spans)) if spans else 0.0
+        answered, spans, probability = self._read(words, hits, min_confidence)
         read = time.perf_counter()
 
-        threshold = self._calibration.threshold if min_confidence is None else min_confidence
-        answered = bool(spans) and probability >= threshold
         citations = tuple(self._cite(span) for span in supporting(spans)) if answered else ()
-        related = () if answered else tuple(self._cite(span) for span in nearest(spans))
+        related = () if answered else tuple(self._cite(_sentence(span)) for span in nearest(spans))
         reason: Reason | None = None
         if not answered:
             reason = "low_confidence" if confidence.is_relevant(hits) else "no_relevant_passage"
@@ -153,9 +165,24 @@ class Answerer:
             reason=reason,
             citations=citations,
             related=related,
+            warnings=tuple(filter(None, [self._readers[0][0].unread(words)])),
             index=self.index,
             timings_ms=Timings(_ms(retrieved - began), _ms(read - retrieved), _ms(done - began)),
         )
+
+    def _read(self, question: str, hits: Sequence[Hit], min_confidence: float | None) -> tuple[bool, list[Span], float]:
+        """Whether to answer, the spans, and the probability that the first is right; those of the surest reader."""
+        best: tuple[bool, list[Span], float] = (False, [], 0.0)
+        for reader, calibration in self._readers:
+            spans = reader.read(question, hits)
+            if not spans:
+                continue
+            probability = calibration.probability(confidence.features(spans))
+            if probability >= (calibration.threshold if min_confidence is None else min_confidence):
+                return True, spans, probability
+            if not best[1]:
+                best = (False, spans, probability)
+        return best
 
     def search(self, question: str, top_k: int = 5) -> list[Hit]:
         """The best passages for a question, unread. Raises QuestionError."""
@@ -163,7 +190,7 @@ class Answerer:
 
     @property
     def index(self) -> IndexRef:
-        return IndexRef(self.retriever.meta.generation, self.retriever.embedder.name, self._reader.name)
+        return IndexRef(self.retriever.meta.generation, self.retriever.embedder.name, self._readers[0][0].name)
 
     def _cite(self, span: Span) -> Citation:
         """Slice the stored text, verified by its hash, at a span; a quote is widened rather than cut markup."""
@@ -184,7 +211,7 @@ class Answerer:
 
     def _id(self, words: str) -> str:
         meta = self.retriever.meta
-        models = f"{meta.embedder_sha256} {self._reader.fingerprint}"
+        models = " ".join([meta.embedder_sha256, *(reader.fingerprint for reader, _ in self._readers)])
         return hashlib.sha256(f"{meta.generation} {meta.fingerprint} {models} {words}".encode()).hexdigest()[:24]
 
 
@@ -202,21 +229,6 @@ def normalised_question(question: str) -> str:
     return words
 
 
-def supporting(spans: Sequence[Span]) -> list[Span]:
-    """The best span, then those that say the same in the same words elsewhere."""
-    best, *others = spans
-    wanted = _same_words(best)
-    found = [best]
-    for span in others:
-        apart = all(
-            span.hit.document.id != kept.hit.document.id or span.end <= kept.start or kept.end <= span.start
-            for kept in found
-        )
-        if apart and _same_words(span) == wanted:
-            found.append(span)
-    return found
-
-
 def nearest(spans: Sequence[Span]) -> list[Span]:
     """The best span of each passage, for the nearest few passages."""
     best: dict[str, Span] = {}
@@ -225,11 +237,10 @@ def nearest(spans: Sequence[Span]) -> list[Span]:
     return sorted(best.values(), key=lambda span: -span.hit.scores.fused)[:RELATED]
 
 
-def _same_words(span: Span) -> list[str]:
-    """The words, and the signs that change what they say; punctuation apart."""
-    begin = span.hit.passage.start
-    words = plain(span.hit.passage.text, span.start - begin, span.end - begin).text.casefold()
-    return re.findall(r"[-+\u2212]?\w+|[^\w\s.,;:!?\u2026\"'()\u2018-\u201d]", words)
+def _sentence(span: Span) -> Span:
+    """The sentence of a span, as a span."""
+    start, end = _around(span.hit.passage, span.start, span.end)
+    return replace(span, start=start, end=end)
 
 
 def _around(passage: Passage, start: int, end: int) -> tuple[int, int]:

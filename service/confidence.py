@@ -15,10 +15,15 @@ RELEVANT_COSINE = 0.25  # of 1,200 SQuAD training questions, 3 had no passage th
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the probability rests on: the best span's score, its lead over the next, its passage's cosine."""
+    """What the probability rests on.
+
+    `score` is the best span's, `lead` its distance to the next; `share` is the logarithm of its probability when all
+    spans of all passages and "no answer", with score 0, are normalised together; `cosine` is its passage's.
+    """
 
     score: float
     lead: float
+    share: float
     cosine: float
 
 
@@ -26,13 +31,15 @@ class Features:
 class Calibration:
     """A logistic regression over Features (Platt scaling); `threshold` is the least probability to answer with.
 
-    `provenance` says on what it was fitted, by which command, and how well it holds there.
+    `reader` is the fingerprint of the reader whose spans it was fitted on; `provenance` says on what, by which
+    command, and how well it holds there.
     """
 
     weights: Features
     intercept: float
     threshold: float
     provenance: str
+    reader: str = ""
 
     def probability(self, features: Features) -> float:
         """The probability, 0 to 1, that an answer with these features is right."""
@@ -46,7 +53,9 @@ def features(spans: Sequence[Span]) -> Features:
     """The features of the first of these spans, which are in order and not empty."""
     best, *others = spans
     lead = best.score - others[0].score if others else best.score
-    return Features(best.score, round(lead, 5), best.hit.scores.dense)
+    highest = max(0.0, best.score)
+    total = highest + math.log(math.exp(-highest) + sum(math.exp(span.score - highest) for span in spans))
+    return Features(best.score, round(lead, 5), round(best.score - total, 5), best.hit.scores.dense)
 
 
 def is_relevant(hits: Sequence[Hit]) -> bool:
@@ -54,10 +63,14 @@ def is_relevant(hits: Sequence[Hit]) -> bool:
     return any(hit.scores.dense >= RELEVANT_COSINE for hit in hits)
 
 
-def load(path: Path = FILE) -> Calibration:
-    """Read a calibration. Raises FileNotFoundError, KeyError and ValueError."""
+def load(kind: str, path: Path = FILE) -> Calibration:
+    """Read the calibration for a kind of reader: `span`, `sentence`, or `fallback` for sentences behind spans.
+
+    Raises FileNotFoundError, KeyError and ValueError.
+    """
     fields = json.loads(path.read_bytes())
     try:
-        return Calibration(**{**fields, "weights": Features(**fields["weights"])})
+        found = fields[kind]
+        return Calibration(**{**found, "weights": Features(**found["weights"])})
     except TypeError as error:
         raise ValueError(f"{path} holds no calibration: {error}") from error

@@ -49,6 +49,7 @@ ASK = {
         }
     ],
     "related": [],
+    "warnings": [],
     "index": _INDEX,
     "timings_ms": {"retrieve": 12.1, "read": 48.3, "total": 60.5},
 }

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.embedding import DEFAULT_EMBEDDER
+from service.reader import DEFAULT_READER, SENTENCES
 
 MIN_KEY = 32  # characters
 
@@ -19,6 +20,10 @@ class Settings(BaseSettings):
 
     index: Path = Field(default=Path(".attest"), description="the folder that holds the index")
     embedder: str = Field(default=DEFAULT_EMBEDDER, description="a sentence-transformers model, by name or folder")
+    reader: str = Field(
+        default=DEFAULT_READER,
+        description=f"a question-answering model of transformers, by name or folder; {SENTENCES}: whole sentences",
+    )
     host: str = Field(
         default="127.0.0.1", description="the address to listen on; another than loopback needs an API key"
     )

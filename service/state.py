@@ -9,6 +9,7 @@ from index.store import StoreError
 from service.answering import Answerer
 from service.pool import Pool
 from service.problems import ProblemError
+from service.reader import ReaderError
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,13 +51,13 @@ class State:
 
     def _load(self) -> None:
         try:
-            answerer = Answerer.open(self.settings.index, load_embedder(self.settings.embedder))
+            answerer = Answerer.open(self.settings.index, load_embedder(self.settings.embedder), self.settings.reader)
             answerer.ask("Is everything loaded?")
             if self._closing.is_set():
                 answerer.close()
             else:
                 self._answerer = answerer
-        except (StoreError, EmbedderError) as error:
+        except (StoreError, EmbedderError, ReaderError) as error:
             self._failure = str(error)
             log.error("%s", error)  # noqa: TRY400 - its message is meant for people, a traceback is not
         except Exception:

@@ -173,9 +173,8 @@ def test_ask_prints_a_long_quote_on_one_line(write: Write, tmp_path: Path) -> No
 
 
 def test_ask_prints_further_citations_with_their_numbers(write: Write, tmp_path: Path) -> None:
-    attest(
-        "index", write({"a.txt": "The bridge opened.", "b.txt": "The bridge opened!"}), "--index", tmp_path / "index"
-    )
+    folder = write({"a.txt": "The bridge opened.", "b.txt": "The bridge opened! Trains ran on it until 1990."})
+    attest("index", folder, "--index", tmp_path / "index")
     result = attest("ask", "Which bridge opened?", "--index", tmp_path / "index", "--min-confidence", 0)
     assert result.stdout.splitlines()[:4] == [
         "The bridge opened.",

@@ -10,7 +10,7 @@ from index.lexical import terms
 from index.markup import plain
 from index.passages import Slice, context
 from index.retrieval import Hit
-from service.reader import Span
+from service.reader import SENTENCES, Span
 
 VERSION = 1
 CONTEXT_SHARE = 0.5  # of a term's weight, when only the title or the heading above a sentence has it
@@ -27,7 +27,7 @@ class SentenceReader:
     terms from 0.75 to 2.
     """
 
-    name = "sentence"
+    name = SENTENCES
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -52,6 +52,10 @@ class SentenceReader:
             for ((_, (start, end)), hit), cosine, share in zip(places.items(), similarity, overlap, strict=True)
         ]
         return sorted(spans, key=lambda span: (-span.score, span.hit.document.id, span.start))
+
+    def unread(self, question: str) -> str | None:
+        count, most = self._embedder.count_tokens([question])[0], self._embedder.max_tokens
+        return f"The question has {count} tokens; the embedder read the first {most}." if count > most else None
 
 
 def _near(term: str, vocabulary: set[str]) -> str:

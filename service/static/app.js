@@ -58,7 +58,8 @@ async function ask(question) {
     at("status").textContent = "";
     at("suggestions").hidden = true;
     const shown = answer.status === "answered" ? answered(answer) : abstained(answer);
-    const entry = element("article", "", element("h2", "", question), shown);
+    const warnings = answer.warnings.map((warning) => element("p", "about", warning));
+    const entry = element("article", "", element("h2", "", question), ...warnings, shown);
     at("log").append(entry);
     entry.scrollIntoView({ block: "nearest" });
   } catch (error) {

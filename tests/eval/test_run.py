@@ -38,8 +38,8 @@ def answerer(write: Callable[..., Path], tmp_path: Path) -> Iterator[Answerer]:
     """Answers when a sentence holds about half of the question's words."""
     embedder = HashingEmbedder()
     build(write({"a.txt": BRIDGE, "b.txt": MILL}), tmp_path / "index", embedder)
-    calibration = Calibration(Features(20.0, 0.0, 0.0), -8.0, 0.5, "made for this test")
-    answerer = Answerer(Retriever.open(tmp_path / "index", embedder), SentenceReader(embedder), calibration)
+    calibration = Calibration(Features(20.0, 0.0, 0.0, 0.0), -8.0, 0.5, "made for this test")
+    answerer = Answerer(Retriever.open(tmp_path / "index", embedder), (SentenceReader(embedder), calibration))
     yield answerer
     answerer.close()
 

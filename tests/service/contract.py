@@ -14,6 +14,7 @@ ANSWER = {
     "reason",
     "citations",
     "related",
+    "warnings",
     "index",
     "timings_ms",
 }

@@ -30,6 +30,7 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -
     values = {
         "INDEX": "/var/lib/attest",
         "EMBEDDER": "hashing",
+        "READER": "/var/lib/reader",
         "HOST": "0.0.0.0",
         "PORT": "9000",
         "API_KEY": KEY,
@@ -41,6 +42,7 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(f"ATTEST_{name}", value)
     settings = Settings()
     assert (settings.index, settings.embedder) == (Path("/var/lib/attest"), "hashing")
+    assert settings.reader == "/var/lib/reader"
     assert (settings.host, settings.port, settings.workers, settings.queue) == ("0.0.0.0", 9000, 3, 0)
     assert settings.api_key
     assert settings.api_key.get_secret_value() == KEY

@@ -9,7 +9,7 @@ from index.sentences import sentences
 from service.confidence import Calibration, Features
 from service.reader import Span
 
-SURE = Calibration(Features(0.0, 0.0, 0.0), 0.0, 0.5, "always 0.5, which is enough")
+SURE = Calibration(Features(0.0, 0.0, 0.0, 0.0), 0.0, 0.5, "always 0.5, which is enough")
 
 
 def hit(text: str, document: str = "a", start: int = 0, cosine: float = 0.5, section: str | None = None) -> Hit:
@@ -35,6 +35,9 @@ class PointingReader:
 
     def __init__(self, words: str) -> None:
         self.words = words
+
+    def unread(self, question: str) -> str | None:
+        return None
 
     def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
         starts = [(hit, hit.passage.text.find(self.words)) for hit in hits]

@@ -1,0 +1,46 @@
+"""Which spans say the same as the best one, somewhere else."""
+
+import re
+from collections.abc import Sequence
+
+from index.markup import plain
+from service.reader import Span
+from service.values import value
+
+SUPPORTED = 0.0  # the least score: as likely as not that its passage answers at all
+SHINGLE = 4  # words
+NEAR_DUPLICATE = 0.5  # of the shingles of two passages in common (Broder, On the resemblance of documents, 1997)
+
+
+def supporting(spans: Sequence[Span]) -> list[Span]:
+    """The first span, then those of other passages that give the same value, each source once.
+
+    Passages that are copies of one another, up to a few words, are one source.
+    """
+    best, *others = spans
+    wanted = value(words(best))
+    found = [best]
+    for span in others:
+        if span.score >= SUPPORTED and value(words(span)) == wanted and all(_apart(span, kept) for kept in found):
+            found.append(span)
+    return found
+
+
+def words(span: Span) -> str:
+    """The words of a span, without markup."""
+    begin = span.hit.passage.start
+    return plain(span.hit.passage.text, span.start - begin, span.end - begin).text
+
+
+def _apart(one: Span, other: Span) -> bool:
+    if one.hit.passage.id == other.hit.passage.id:
+        return False
+    if one.hit.document.id == other.hit.document.id and one.start < other.end and other.start < one.end:
+        return False
+    left, right = _shingles(one), _shingles(other)
+    return len(left & right) < NEAR_DUPLICATE * len(left | right)
+
+
+def _shingles(span: Span) -> set[tuple[str, ...]]:
+    found = re.findall(r"\w+", span.hit.passage.text.casefold())
+    return {tuple(found[at : at + SHINGLE]) for at in range(max(1, len(found) - SHINGLE + 1))}

@@ -1,0 +1,187 @@
+"""The span reader: a model that points at the words that answer, run once over all passages of a question."""
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from index.models import ModelError, file_sha256, folder_sha256, model_folder
+from index.retrieval import Hit
+from service.reader import SENTENCES, SHIPPED_READER, ReaderError, Span
+from service.reader.decoding import candidates
+from service.reader.windows import Layout, Window, padded, windows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+VERSION = 1  # of what turns logits into spans
+WEIGHTS = Path(__file__).with_name("weights")
+SUMS = "SHA256SUMS"
+NETWORK = "reader.onnx"
+TOKENIZER = "tokenizer.json"
+LAYOUT = Layout()
+_MEND = f"Install Attest anew, or be answered in whole sentences: --reader {SENTENCES}."
+PER_WINDOW = 8  # spans that are kept of one window
+BATCH = 32  # windows that are run at once
+
+Integers = NDArray[np.int64]
+Logits = NDArray[np.float32]
+
+
+class Network(Protocol):
+    """A model from token ids to logits; `fingerprint` identifies its weights."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Logits, Logits]:
+        """Start and end logits, each of the shape of the inputs: (windows, tokens)."""
+
+
+class SpanReader:
+    """Scores the spans of every passage by their log-odds against "this passage does not answer"."""
+
+    def __init__(self, name: str, network: Network, tokenizer: Tokenizer, layout: Layout = LAYOUT) -> None:
+        self.name = name
+        self._network = network
+        self._tokenizer = tokenizer
+        self._layout = layout
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"span {VERSION} {self._layout} {self._network.fingerprint}".encode()).hexdigest()
+
+    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+        """Passages of one document may share sentences: a span of both counts once, with its better score."""
+        words = [hit.passage.words for hit in hits]
+        of_hits = windows(self._tokenizer, [(question, plain.text) for plain in words], self._layout)
+        best: dict[tuple[str, int, int], Span] = {}
+        for number, window, starts, ends in run(self._network, of_hits):
+            hit = hits[number]
+            for found in candidates(window, starts, ends)[:PER_WINDOW]:
+                start, end = words[number].source(found.start, found.end)
+                place = (hit.document.id, start, end)
+                if place not in best or best[place].score < found.score:
+                    best[place] = Span(hit, start, end, round(found.score, 4))
+        return sorted(best.values(), key=lambda span: (-span.score, span.hit.document.id, span.start, span.end))
+
+    def unread(self, question: str) -> str | None:
+        count = len(self._tokenizer.encode(question, add_special_tokens=False).ids)
+        if count <= self._layout.question:
+            return None
+        return f"The question has {count} tokens; the reader read the first {self._layout.question}."
+
+
+def run(network: Network, of_texts: Sequence[Sequence[Window]]) -> Iterator[tuple[int, Window, Logits, Logits]]:
+    """Yield each window with the number of its text and its logits; windows of like lengths are run together."""
+    order = [(number, window) for number, found in enumerate(of_texts) for window in found]
+    order.sort(key=lambda pair: len(pair[1].ids))
+    for at in range(0, len(order), BATCH):
+        batch = order[at : at + BATCH]
+        starts, ends = network.logits(*padded([window for _, window in batch]))
+        for row, (number, window) in enumerate(batch):
+            yield number, window, starts[row], ends[row]
+
+
+class OnnxNetwork:
+    """The shipped network, in onnxruntime: int8 weights."""
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        self._path = path
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return file_sha256(self._path)
+
+    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Logits, Logits]:
+        starts, ends = self._session.run(None, {"input_ids": ids, "token_type_ids": types, "attention_mask": mask})
+        return starts, ends
+
+
+class TorchNetwork:
+    """Any `AutoModelForQuestionAnswering` of transformers; `bf16` computes in bfloat16, as training does."""
+
+    def __init__(self, model: "PreTrainedModel", fingerprint: str = "", bf16: bool = False) -> None:
+        self._model = model.eval()  # type: ignore[no-untyped-call]
+        self._bf16 = bf16
+        self.fingerprint = fingerprint
+
+    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Logits, Logits]:
+        import torch
+
+        device = self._model.device
+        known = inspect.signature(self._model.forward).parameters  # some models know no token types
+        given = {
+            name: torch.from_numpy(value).to(device)
+            for name, value in (("input_ids", ids), ("token_type_ids", types), ("attention_mask", mask))
+            if name in known
+        }
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
+            out = self._model(**given)
+        return out.start_logits.float().cpu().numpy(), out.end_logits.float().cpu().numpy()
+
+
+def load_span_reader(name: str) -> SpanReader:
+    """The shipped reader by its name, else a question-answering model of transformers by folder or by a hub's name.
+
+    Raises ReaderError for weights that are missing or not those that were shipped, and for what is no such model.
+    """
+    if name != SHIPPED_READER:
+        return _transformers(name)
+    check_weights()
+    tokenizer = _unpadded(Tokenizer.from_file(str(WEIGHTS / TOKENIZER)))
+    return SpanReader(SHIPPED_READER, OnnxNetwork(WEIGHTS / NETWORK), tokenizer)
+
+
+def check_weights(folder: Path = WEIGHTS) -> None:
+    """Hold every shipped file against its sha256. Raises ReaderError."""
+    sums = folder / SUMS
+    if not sums.is_file():
+        raise ReaderError(f"The reader's weights are not there: {sums} is missing. {_MEND}")
+    for line in sums.read_text(encoding="utf-8").splitlines():
+        expected, name = line.split()
+        path = folder / name
+        if not path.is_file():
+            raise ReaderError(f"The reader's weights are not there: {path} (sha256 {expected}) is missing. {_MEND}")
+        if (found := file_sha256(path)) != expected:
+            raise ReaderError(f"The reader's weights are damaged: {path} has sha256 {found}, not {expected}. {_MEND}")
+
+
+def _transformers(name: str) -> SpanReader:
+    """Load by folder or from the hub's cache; only a model that is in neither is fetched."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    try:
+        path = model_folder(name, name)
+        model, loaded = AutoModelForQuestionAnswering.from_pretrained(
+            path, output_loading_info=True, local_files_only=True, dtype=torch.float32
+        )
+        tokenizer = Tokenizer.from_str(
+            AutoTokenizer.from_pretrained(path, local_files_only=True).backend_tokenizer.to_str()
+        )
+    except (OSError, ValueError, KeyError, AttributeError, ModelError) as error:
+        raise ReaderError(f"The reader {name!r} is no question-answering model that can be loaded: {error}") from error
+    if loaded["missing_keys"]:
+        raise ReaderError(
+            f"The reader {name!r} was not trained to answer: it lacks {', '.join(sorted(loaded['missing_keys']))}."
+        )
+    return SpanReader(name, TorchNetwork(model, folder_sha256(path)), _unpadded(tokenizer))
+
+
+def _unpadded(tokenizer: Tokenizer) -> Tokenizer:
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
