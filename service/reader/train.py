@@ -48,14 +48,16 @@ IMPOSSIBLE = -1e4  # the logit of a position that no answer may have
 class Plan:
     """What is trained on, and how; the defaults give the reader that is shipped.
 
-    `words` and `passes` are passes over QAMR and over the paragraphs. In each of these, `squad`, `informal` and
+    `size` is the share of all questions that is there at all, for learning curves. `words` and `passes` are passes
+    over QAMR and over the paragraphs. In each of these, `squad`, `informal` and
     `natural` are the shares of the SQuAD-like questions, of those on Reddit posts and Amazon reviews, and of the
     written ones; the last pass is without the informal ones. `retrieved` to `noisy` are as in `pairs.one_pass`.
     The learning rate rises for `warmup` passes.
     """
 
+    size: float = 1.0
     words: int = 1
-    passes: int = 3
+    passes: int = 4
     informal: float = 0.3
     natural: float = 1.0
     squad: float = 1.0
@@ -209,10 +211,11 @@ class Corpus:
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         self._plan = plan
-        self._words = data.read(folder / data.WORDS)
-        self._paragraphs = [example for name in data.PARAGRAPHS for example in data.read(folder / name)]
-        self._natural = data.natural(self._paragraphs)
-        self._neighbours = Neighbours(self._paragraphs)
+        paragraphs = [example for name in data.PARAGRAPHS for example in data.read(folder / name)]
+        self._words = _part(data.read(folder / data.WORDS), plan)
+        self._paragraphs = _part(paragraphs, plan)
+        self._natural = _part(data.natural(paragraphs), plan)
+        self._neighbours = Neighbours(paragraphs)
         self.dev = data.read(folder / data.DEV)
 
     def stage(self, number: int) -> list[Example]:
@@ -229,6 +232,10 @@ class Corpus:
         kept += [example for example in self._natural if rng.random() < plan.natural]
         share = {name: getattr(plan, name) for name in ("retrieved", "beside", "part", "rule", "cropped", "noisy")}
         return list(one_pass(kept, self._neighbours, share, rng))
+
+
+def _part(examples: list[Example], plan: Plan) -> list[Example]:
+    return Random(plan.seed).sample(examples, round(plan.size * len(examples)))
 
 
 def load(path: Path | None = None) -> tuple[Tokenizer, BertForQuestionAnswering]:

@@ -17,11 +17,12 @@ from index.embedding import Embedder, HashingEmbedder
 from index.retrieval import Retriever, UnknownDocumentError
 from index.store import DamagedStoreError
 from service.answering import Answer, Answerer, QuestionError, Timings, nearest, normalised_question
+from service.confidence import Calibration
 from service.reader import Span
 from service.reader.sentence import SentenceReader
 from tests.conftest import MOSCOW_TIMES, WIKIPEDIA
 from tests.service.contract import check_answer, seed_texts
-from tests.service.tiny import SURE, PointingReader, hit
+from tests.service.tiny import NEVER, SURE, PointingReader, hit
 
 Write = Callable[..., Path]
 RELATIONS = "When did the Soviet Union establish diplomatic relations with Venezuela?"
@@ -317,6 +318,41 @@ def test_a_quote_over_two_sentences_has_both_as_its_sentence(write: Write, hashi
     assert citation.quote == "opened. Trains"
     assert (citation.sentence.start, citation.sentence.end) == (11, 41)
     assert citation.sentence.text == "The bridge opened. Trains ran."
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "answer", "confidence"),
+    [(SURE, SURE, "1932", 0.5), (NEVER, SURE, "The bridge opened in 1932.", 0.5), (NEVER, NEVER, None, 0.2689)],
+)
+def test_the_second_reader_is_asked_if_the_first_is_not_sure(
+    write: Write,
+    hashing: HashingEmbedder,
+    first: Calibration,
+    second: Calibration,
+    answer: str | None,
+    confidence: float,
+) -> None:
+    folder = write({"a.txt": "The bridge opened in 1932. Trains ran."})
+    build(folder, folder.parent / "index", hashing)
+    readers = ((PointingReader("1932"), first), (SentenceReader(hashing), second))
+    answerer = Answerer(Retriever.open(folder.parent / "index", hashing), *readers)
+    given = answerer.ask("When did the bridge open?")
+    answerer.close()
+    assert (given.answer, given.confidence) == (answer, confidence)
+
+
+def test_related_passages_are_quoted_in_whole_sentences(write: Write, hashing: HashingEmbedder) -> None:
+    with _answering(write({"a.txt": "It rained. The bridge opened in 1932. Trains ran."}), hashing, "1932") as answerer:
+        answer = answerer.ask("When did the bridge open?", min_confidence=1.0)
+    assert [citation.quote for citation in answer.related] == ["The bridge opened in 1932."]
+
+
+def test_what_of_a_question_is_not_read_is_said(write: Write, minilm: Embedder) -> None:
+    folder = write({"a.txt": "The bridge opened in 1932."})
+    with _answering(folder, minilm) as answerer:
+        assert answerer.ask("When did the bridge open?").warnings == ()
+        (warning,) = answerer.ask("a? " * 300).warnings
+    assert warning == "The question has 600 tokens; the embedder read the first 254."
 
 
 def test_offsets_count_code_points(write: Write, hashing: HashingEmbedder) -> None:

@@ -9,6 +9,7 @@ from index.sentences import sentences
 from service.confidence import Calibration, Features
 from service.reader import Span
 
+NEVER = Calibration(Features(0.0, 0.0, 0.0, 0.0), -1.0, 0.5, "always 0.2689, which is not enough")
 SURE = Calibration(Features(0.0, 0.0, 0.0, 0.0), 0.0, 0.5, "always 0.5, which is enough")
 
 
