@@ -48,7 +48,7 @@ reader: install-dev  ## train the span reader, ship it, fit the confidence: make
 	$(BIN)/python -m service.reader.export .reader/model $(DATA)
 	$(BIN)/python -m eval.calibrate $(DATA)/squad-dev.jsonl.gz
 
-calibrate: install  ## fit the confidence alone: make calibrate DATA=folder with squad-dev
+calibrate: install  ## fit the confidence alone, once weights are there: make calibrate DATA=folder with squad-dev
 	$(BIN)/python -m eval.calibrate $(DATA)/squad-dev.jsonl.gz
 
 clean:  ## remove what the other targets made

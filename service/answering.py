@@ -16,7 +16,7 @@ from index.retrieval import Hit, Retriever
 from service import confidence
 from service.confidence import Calibration
 from service.corroboration import supporting
-from service.reader import DEFAULT_READER, SENTENCES, Reader, Span
+from service.reader import DEFAULT_READER, SENTENCES, Reader, ReaderError, Span
 from service.reader.model import load_span_reader
 from service.reader.sentence import SentenceReader
 
@@ -124,10 +124,14 @@ class Answerer:
         if reader == SENTENCES:
             return cls(Retriever.open(directory, embedder), (sentences, confidence.load("sentence")))
         spans = load_span_reader(reader)
-        calibration = confidence.load("span")
+        fit = f"fit it with: python -m eval.calibrate QUESTIONS {reader}"
+        try:
+            calibration, fallback = confidence.load("span"), confidence.load("fallback")
+        except KeyError:
+            raise ReaderError(f"No confidence was fitted yet for a reader that points at spans; {fit}") from None
         if calibration.reader != spans.fingerprint:
-            log.warning("The confidence was not fitted for the reader %s; the README says how to fit it.", reader)
-        return cls(Retriever.open(directory, embedder), (spans, calibration), (sentences, confidence.load("fallback")))
+            log.warning("The confidence was not fitted for the reader %s; %s", reader, fit)
+        return cls(Retriever.open(directory, embedder), (spans, calibration), (sentences, fallback))
 
     def close(self) -> None:
         self.retriever.close()

@@ -438,3 +438,9 @@ def test_the_commands_work_on_the_seeds_from_another_folder(tmp_path: Path) -> N
     assert indexed.stdout.startswith("2 documents, ")
     asked = attest("ask", "When did the Soviet Union establish diplomatic relations?", "--index", tmp_path / "index")
     assert "March 3, 1945" in asked.stdout
+
+
+def test_the_reader_in_training_is_refused_with_the_name_of_what_is_missing(bridges: Path) -> None:
+    result = attest("ask", "When?", "--reader", "attest-minilm-l6", "--index", bridges)
+    assert result.exit_code == 1
+    assert "SHA256SUMS is missing" in result.stderr

@@ -46,7 +46,7 @@ IMPOSSIBLE = -1e4  # the logit of a position that no answer may have
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is trained on, and how; the defaults give the reader that is shipped.
+    """What is trained on, and how; the defaults are meant for the reader to be shipped.
 
     `size` is the share of all questions that is there at all, for learning curves. `words` and `passes` are passes
     over QAMR and over the paragraphs. In each of these, `squad`, `informal` and

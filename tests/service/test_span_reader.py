@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from index.embedding import SentenceTransformerEmbedder
 from index.models import file_sha256
-from service.reader import SHIPPED_READER, ReaderError
+from service.reader import ReaderError
 from service.reader.model import NETWORK, SUMS, TOKENIZER, Integers, Logits, SpanReader, check_weights, load_span_reader
 from service.reader.windows import Layout
 from tests.service.tiny import hit, quotes
@@ -153,7 +152,3 @@ def test_a_model_that_was_not_trained_to_answer_is_refused(tmp_path: Path) -> No
         shutil.copy(file, tmp_path)
     with pytest.raises(ReaderError, match="not trained to answer: it lacks qa_outputs"):
         load_span_reader(str(tmp_path))
-
-
-def test_the_name_of_the_shipped_reader_is_not_that_of_an_embedder() -> None:
-    assert SentenceTransformerEmbedder().name != SHIPPED_READER
