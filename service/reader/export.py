@@ -70,6 +70,10 @@ def to_onnx(model: BertForQuestionAnswering) -> onnx.ModelProto:
     if program is None:
         raise RuntimeError("torch exported nothing")
     network: onnx.ModelProto = program.model_proto
+    graph = network.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")  # where in whose files the exporter found it
+        part.ClearField("doc_string")
     return network
 
 
