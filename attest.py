@@ -5,7 +5,7 @@ import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -27,6 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Verbatim, cited answers from a folder of documents.",
 )
+evaluation = typer.Typer(add_completion=False, rich_markup_mode=None)
+app.add_typer(evaluation, name="eval")
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
@@ -175,10 +177,12 @@ def ask(
 
 
 def _show(answer: "Answer") -> None:
-    """Print an answer for a person: the quote in its sentence, and where it stands."""
+    """Print an answer for a person: the quote, then each citation in its sentence with its place."""
     if answer.status == "answered":
+        out.print(Text(answer.answer or "", style="bold"), soft_wrap=True)
         for number, citation in enumerate(answer.citations, start=1):
-            out.print(_marked(citation), soft_wrap=True)
+            if citation.sentence.text != answer.answer:
+                out.print(Text(f"[{number}] ") + _marked(citation), soft_wrap=True)
             out.print(Text(f"[{number}] {_source(citation)}", style="dim"), soft_wrap=True)
         out.print(Text(f"Confidence {answer.confidence:.0%}", style="dim"))
         return
@@ -208,13 +212,44 @@ def _source(citation: "Citation") -> str:
     return ", ".join(part for part in parts if part) + f" ({place})"
 
 
-@app.command("eval")
+@evaluation.callback(invoke_without_command=True)
 def evaluate(
+    context: typer.Context,
     questions: Annotated[
         Path | None,
-        typer.Option(envvar="ATTEST_QUESTIONS", help="questions as JSON lines", show_default="those on the seeds"),
+        typer.Option(
+            envvar="ATTEST_QUESTIONS",
+            help="questions as JSON lines, or a CSV with the columns question, answer and, if wanted, document",
+            show_default="those on the seeds",
+        ),
     ] = None,
-    report: Annotated[Path, typer.Option(envvar="ATTEST_REPORT", help="the folder for report.json")] = Path("reports"),
+    squad: Annotated[
+        Path | None,
+        typer.Option(envvar="ATTEST_SQUAD", help="instead, data in SQuAD's form, with an index of its paragraphs"),
+    ] = None,
+    setting: Annotated[
+        Literal["open", "reading"],
+        typer.Option(
+            envvar="ATTEST_SETTING",
+            help="with --squad: open: the paragraph has to be found; reading: it is given",
+        ),
+    ] = "open",
+    folder: Annotated[
+        Path,
+        typer.Option("--report", envvar="ATTEST_REPORT", help="the folder for report.html, report.json and run.jsonl"),
+    ] = Path("reports"),
+    target_precision: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            max=0.999,
+            envvar="ATTEST_TARGET_PRECISION",
+            help="fit, verify and store the threshold with which this share of the answers is right",
+        ),
+    ] = None,
+    comparing: Annotated[
+        bool, typer.Option("--compare", envvar="ATTEST_COMPARE", help="instead, compare kinds of search and readers")
+    ] = False,
     index: Index = None,
     embedder: EmbedderName = None,
     reader: ReaderName = None,
@@ -225,32 +260,61 @@ def evaluate(
     min_answered: Annotated[float, _least("answered", "share of answerable questions answered")] = 0.0,
     min_abstained: Annotated[float, _least("abstained", "share of unanswerable questions refused")] = 0.0,
 ) -> None:
-    """Ask known questions and print how good the answers are; exit code 1 below a wished figure."""
+    """Ask known questions and report how good the answers are; exit code 1 below a wished figure."""
+    if context.invoked_subcommand:
+        return
     settings = _settings(index=index, embedder=embedder, reader=reader)
-    from eval import questions as known
-    from eval.report import tables, write_json
-    from eval.run import measure, run
+    from eval import compare, report, risk
+    from eval.questions import QuestionsError
+    from eval.run import run
+    from eval.sources import source
     from index.embedding import EmbedderError, load_embedder
     from index.store import StoreError
+    from service import confidence
     from service.answering import Answerer
     from service.reader import ReaderError
 
+    alone = (setting == "reading" and (comparing or not squad), questions and squad, comparing and target_precision)
+    if any(alone):
+        raise _stop(
+            "--setting reading needs --squad; --squad stands instead of --questions; --compare goes with neither "
+            "--setting reading nor --target-precision.",
+            code=2,
+        )
+    refused = None
     try:
-        asked = known.load(questions or known.FILE)
-        answerer = Answerer.open(settings.index, load_embedder(settings.embedder), settings.reader)
-        with _progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn()) as bar:
-            task = bar.add_task("", total=len(asked))
-            outcomes = run(answerer, asked, lambda done: bar.update(task, completed=done))
-        answerer.close()
-    except (known.QuestionsError, StoreError, EmbedderError, ReaderError) as error:
+        model = load_embedder(settings.embedder)
+        with _progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+            task = bar.add_task("", total=None)
+
+            def watch(done: int) -> None:
+                bar.update(task, completed=done)
+
+            with source(questions, squad, settings.index, model) as asked:
+                if comparing:
+                    found = compare.compare(asked.index, model, settings.reader, asked.questions, watch)
+                    out.print(compare.markdown(found), soft_wrap=True)
+                    return
+                bar.update(task, total=len(asked.questions))
+                answerer = Answerer.open(asked.index, model, settings.reader)
+                outcomes = run(answerer, asked.questions, setting, watch)
+                answerer.close()
+        made = report.Report.of(f"{asked.name}, {setting} setting" if squad else asked.name, outcomes)
+        out.print(*report.tables(made))
+        out.print(f"Every question with its answer: {report.write(made, folder)}", soft_wrap=True)
+        if target_precision:
+            promise = risk.control(outcomes, target_precision)
+            out.print(f"Promised: {promise}.", soft_wrap=True)
+            if asked.own:
+                words = f"attest eval --target-precision {target_precision}, {asked.name}, {made.made}: {promise}"
+                confidence.promise(asked.index, promise.threshold, answerer.models, words)
+                out.print(f"From now on the index in {asked.index} answers with this threshold.", soft_wrap=True)
+    except risk.RiskError as error:
+        refused = str(error)
+    except (QuestionsError, StoreError, EmbedderError, ReaderError) as error:
         raise _stop(str(error)) from None
-    try:
-        path = write_json(outcomes, report)
     except OSError as error:
-        raise _stop(f"The report cannot be written to {report}: {error.strerror}") from None
-    for table in tables(outcomes):
-        out.print(table)
-    out.print(f"Every question with its answer: {path}", soft_wrap=True)
+        raise _stop(f"{error.filename} cannot be written: {error.strerror}") from None
     wished = {
         "exact match": min_em,
         "token F1": min_f1,
@@ -259,10 +323,35 @@ def evaluate(
         "answerable, answered": min_answered,
         "unanswerable, abstained": min_abstained,
     }
-    figures = measure(outcomes)
-    missed = [name for name, least in wished.items() if figures[name].value < least]
-    if missed:
-        raise _stop("; ".join(f"{name} is {figures[name].value:.3f}, not {wished[name]}" for name in missed))
+    if reasons := [*filter(None, [refused]), *report.below(made.figures, wished)]:
+        raise _stop("; ".join(reasons))
+
+
+@evaluation.command("diff")
+def compare_runs(
+    before: Annotated[Path, typer.Argument(help="the folder of a report")],
+    after: Annotated[Path, typer.Argument(help="the folder of a later one on the same questions")],
+    exact: Annotated[
+        bool, typer.Option("--exact", envvar="ATTEST_EXACT", help="fail if anything differs, not only if it is worse")
+    ] = False,
+) -> None:
+    """Show what changed between two evaluations; exit code 1 if a question that was right is wrong now."""
+    from eval import diff
+    from eval.questions import QuestionsError
+
+    try:
+        found = diff.differences(diff.read(before), diff.read(after))
+    except QuestionsError as error:
+        raise _stop(str(error), code=2) from None
+    if not found:
+        out.print("No question is answered differently.")
+        return
+    for difference in sorted(found, key=lambda difference: (difference.effect, difference.change)):
+        out.print(Text(diff.line(difference)), soft_wrap=True)
+    out.print(diff.table(found))
+    out.print(f"Fixed against broken: p = {diff.p_value(found):.3f} (McNemar's exact test)")
+    if exact or any(difference.effect == "broken" for difference in found):
+        raise typer.Exit(1)
 
 
 @app.command()

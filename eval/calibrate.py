@@ -5,7 +5,6 @@ DATA is JSON lines as in `eval.squad`, of articles that the reader was not train
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,9 +18,8 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from eval import squad
-from eval.metrics import expected_calibration_error, sentence_hit, token_f1
+from eval.metrics import expected_calibration_error, says
 from eval.questions import Question
-from index.build import build
 from index.embedding import DEFAULT_EMBEDDER, load_embedder
 from index.retrieval import Retriever
 from service import confidence
@@ -33,9 +31,8 @@ from service.reader.sentence import SentenceReader
 
 TOP_K = 5
 FOLDS = 4
-RIGHT_F1 = 0.5  # a span that shares this much with a gold answer counts as right
-RISK = 0.2  # of the answers that are given there, the share that may be wrong
-SPAN = ("score", "share", "cosine")
+RISK = 0.4  # of the answers that are given there, the share that may be wrong
+SPAN = ("score",)  # with share and cosine the AUC on squad-dev is 0.81 as well
 SENTENCE = ("score", "lead", "cosine")
 
 
@@ -51,27 +48,23 @@ class Case:
 def cases(path: Path, readers: Sequence[Reader]) -> list[list[Case]]:
     """Ask every question of a file over all its paragraphs: for each question the case of each reader."""
     embedder = load_embedder(DEFAULT_EMBEDDER)
-    articles = squad.articles(path)
-    with tempfile.TemporaryDirectory() as directory:
-        squad.write_paragraphs(path, Path(directory, "documents"))
-        build(Path(directory, "documents"), Path(directory, "index"), embedder)
-        retriever = Retriever.open(Path(directory, "index"), embedder)
-        found = []
-        for question in squad.read(path):
+    rows = squad.read(path)
+    found = []
+    with squad.indexed(rows, embedder) as directory:
+        retriever = Retriever.open(directory, embedder)
+        for row, question in zip(rows, squad.questions(rows), strict=True):
             hits = retriever.search(question.question, TOP_K)
             spans = [reader.read(question.question, hits) for reader in readers]
             if all(spans):
-                article = articles[question.id]
-                found.append([Case(confidence.features(s), is_right(question, s[0]), article) for s in spans])
+                found.append([Case(confidence.features(s), is_right(question, s[0]), row.title) for s in spans])
         retriever.close()
     return found
 
 
 def is_right(question: Question, span: Span) -> bool:
     """Whether a span says what a gold answer says; of a whole sentence, whether it holds one."""
-    if (span.start, span.end) in span.hit.passage.sentences:
-        return sentence_hit(question, span.hit.document.uri, span.start, span.end)
-    return bool(question.answers) and token_f1(question, words(span)) >= RIGHT_F1
+    whole = (span.start, span.end) in span.hit.passage.sentences
+    return says(question, span.hit.document.uri, span.start, span.end, None if whole else words(span))
 
 
 def fit(

@@ -1,12 +1,16 @@
-"""What is measured, each on one question or over all."""
+"""What is measured: on one question and its answer, or on all of them as arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from eval.questions import Question
+from service.answering import Answer, Citation
 from service.reader import squad
+from service.values import value
+
+RIGHT_F1 = 0.5  # an answer that shares this much with a gold answer counts as right
 
 
 def exact_match(question: Question, answer: str | None) -> float:
@@ -28,14 +32,71 @@ def sentence_hit(question: Question, document: str, start: int, end: int) -> boo
     return any(gold.document == document and gold.start < end and start < gold.end for gold in question.answers)
 
 
+def is_right(question: Question, citation: Citation) -> bool:
+    """Whether a quote says what a gold answer says; of whole sentences, whether they hold one."""
+    sentence = citation.sentence
+    whole = (citation.start, citation.end) == (sentence.start, sentence.end)
+    return says(question, citation.document.uri, citation.start, citation.end, None if whole else citation.quote)
+
+
+def says(question: Question, document: str, start: int, end: int, words: str | None) -> bool:
+    """Whether the words of a slice say what a gold answer says; of a whole sentence, given as None, see `is_right`."""
+    if words is None:
+        return sentence_hit(question, document, start, end)
+    return bool(question.answers) and token_f1(question, words) >= RIGHT_F1
+
+
 def expected_calibration_error(probabilities: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
     """The mean distance of confidence and accuracy over equally wide bins, by their share (Naeini et al. 2015)."""
     p, r = np.asarray(probabilities, dtype=float), np.asarray(right, dtype=float)
-    places = np.minimum((p * bins).astype(int), bins - 1)
-    gaps = [abs((p[places == b] - r[places == b]).sum()) for b in range(bins)]
-    return float(sum(gaps) / len(p))
+    return float(sum(abs((p[held] - r[held]).sum()) for held in _bins(p, bins)) / len(p))
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` percent of the values do not exceed, interpolated linearly."""
-    return float(np.percentile(values, share))
+def reliability(probabilities: ArrayLike, right: ArrayLike, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Mean confidence, accuracy and count of each bin that is not empty (Niculescu-Mizil and Caruana 2005)."""
+    p, r = np.asarray(probabilities, dtype=float), np.asarray(right, dtype=float)
+    return [(float(p[held].mean()), float(r[held].mean()), int(held.sum())) for held in _bins(p, bins) if held.any()]
+
+
+def brier_score(probabilities: ArrayLike, right: ArrayLike) -> float:
+    """The mean squared distance of confidence and outcome (Brier 1950)."""
+    return float(np.mean((np.asarray(probabilities, dtype=float) - np.asarray(right, dtype=float)) ** 2))
+
+
+def risk_coverage(confidences: ArrayLike, right: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coverage and risk of every threshold, strictest first (El-Yaniv and Wiener 2010).
+
+    Coverage is the share of questions answered, risk the share of these that are wrong. Equal confidences are
+    answered together.
+    """
+    p, r = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
+    order = np.argsort(-p, kind="stable")
+    count = np.arange(1, len(p) + 1)
+    risk = np.cumsum(1 - r[order]) / count
+    last = np.append(p[order][1:] != p[order][:-1], True)
+    return count[last] / len(p), risk[last]
+
+
+def area_under_risk(confidences: ArrayLike, right: ArrayLike) -> float:
+    """The mean risk over all coverages (Geifman, Uziel and El-Yaniv 2019): 0 is perfect, the error rate is chance."""
+    coverage, risk = risk_coverage(confidences, right)
+    return float(np.sum(np.diff(coverage, prepend=0.0) * risk))
+
+
+def coverage_at(accuracy: float, confidences: ArrayLike, right: ArrayLike) -> float:
+    """The largest share of questions that can be answered with at least this accuracy."""
+    coverage, risk = risk_coverage(confidences, right)
+    return float(coverage[risk <= 1 - accuracy + 1e-12].max(initial=0.0))
+
+
+def corroborations(question: Question, answer: Answer) -> Iterator[bool]:
+    """Of each citation after the first, whether it gives the value of a gold answer, wherever it stands."""
+    golds = {value(gold.text) for gold in question.answers}
+    for citation in answer.citations[1:]:
+        yield value(citation.quote) in golds
+
+
+def _bins(probabilities: NDArray[np.float64], bins: int) -> Iterator[NDArray[np.bool_]]:
+    places = np.minimum((probabilities * bins).astype(int), bins - 1)
+    for number in range(bins):
+        yield places == number

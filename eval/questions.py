@@ -1,7 +1,10 @@
 """Known questions with their gold answers, as slices of documents."""
 
+import csv
+import io
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +29,8 @@ class Gold:
 class Question:
     """A question with its acceptable answers, best first; none if the documents do not answer it.
 
-    `fact` is what it asks about: paraphrases share it. `kind` and `style` are for tables.
+    `fact` is what it asks about: paraphrases share it. `kind`, `style` and `part` are for tables. `document` is the
+    path of the one it is about, where that is known.
     """
 
     id: str
@@ -35,27 +39,84 @@ class Question:
     fact: str = ""
     kind: str = ""
     style: str = ""
+    part: str = ""
+    document: str = ""
 
 
 def load(path: Path = FILE) -> list[Question]:
-    """Read one question a line. Raises QuestionsError naming the line."""
+    """Read one question a line, as JSON; without a fact it is one of its own. Raises QuestionsError naming the line."""
     found = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise QuestionsError(f"{path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
             fields = json.loads(line)
             answers = tuple(Gold(**gold) for gold in fields.pop("answers"))
+            fields["fact"] = fields.get("fact") or fields["id"]
             found.append(Question(answers=answers, **fields))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise QuestionsError(f"{path}, line {number} is not a question: {error}") from error
     if not found:
         raise QuestionsError(f"{path} holds no question")
+    if len({question.id for question in found}) < len(found):
+        raise QuestionsError(f"{path} gives an id twice")
     return found
+
+
+def load_csv(path: Path, texts: Mapping[str, str]) -> list[Question]:
+    """Read a table with the columns question, answer and, if wanted, document, over documents' texts by path.
+
+    An empty answer says that the documents do not answer; a question on several lines has several acceptable answers.
+    Wherever an answer stands in its document, or in any if none is named, it counts as found, in capitals or not.
+    Raises QuestionsError, naming every line that cannot be used.
+    """
+    try:
+        rows = csv.DictReader(io.StringIO(_text(path)), strict=True)
+        cells = [(rows.line_num, row) for row in rows]
+    except csv.Error as error:
+        raise QuestionsError(f"{path}, line {rows.line_num}: {error}") from error
+    missing = [name for name in ("question", "answer") if name not in (rows.fieldnames or ())]
+    if missing:
+        lacks = " and ".join(missing)
+        raise QuestionsError(f"{path} needs the columns question and answer in its first line; it lacks {lacks}")
+    golds: dict[str, list[Gold]] = {}
+    wrong = []
+    for number, row in cells:
+        question, answer, document = ((row.get(name) or "").strip() for name in ("question", "answer", "document"))
+        found = list(_places(answer, {document: texts.get(document, "")} if document else texts)) if answer else []
+        if not question:
+            wrong.append(f"line {number} has no question")
+        elif row["answer"] is None:
+            wrong.append(f"line {number} has no cell for the answer")
+        elif row.get(None):  # what is left of a line that is too long
+            wrong.append(f"line {number} has more cells than there are columns; quote what holds a comma")
+        elif document and document not in texts:
+            wrong.append(f"line {number}: the index holds no document {document}")
+        elif answer and not found:
+            wrong.append(f"line {number}: {answer!r} does not stand in {document or 'any document'}")
+        elif question in golds and bool(golds[question]) != bool(answer):
+            wrong.append(f"line {number}: {question!r} has an answer on one line and none on another")
+        else:
+            golds.setdefault(question, []).extend(found)
+    if wrong:
+        raise QuestionsError(f"{path}: " + "; ".join(wrong))
+    if not golds:
+        raise QuestionsError(f"{path} holds no question")
+    return [Question(str(n), asked, tuple(places), fact=asked) for n, (asked, places) in enumerate(golds.items(), 1)]
+
+
+def _places(answer: str, texts: Mapping[str, str]) -> Iterator[Gold]:
+    words = re.compile(r"(?<!\w)(?<!\d[.,])" + r"\s+".join(map(re.escape, answer.split())) + r"(?!\w|[.,]\d)", re.I)
+    for document, text in texts.items():
+        for match in words.finditer(text):
+            yield Gold(document, match.start(), match.end(), match[0])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise QuestionsError(f"{path} cannot be read: {error}") from error
 
 
 def check_golds(questions: Iterable[Question], texts: dict[str, str]) -> None:

@@ -1,131 +1,160 @@
-"""The evaluation: every question through `Answerer.ask`, each scored, n beside every mean."""
+"""The evaluation: every question through the two halves of `Answerer.ask`, each scored."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Literal
 
-import ir_measures
-from ir_measures import RR, Qrel, ScoredDoc, Success
-
-from eval.metrics import exact_match, percentile, sentence_hit, token_f1
-from eval.questions import Question, check_golds
-from index.retrieval import Hit
-from service.answering import Answer, Answerer
+from eval.metrics import corroborations, exact_match, is_right, sentence_hit, token_f1
+from eval.questions import Gold, Question, QuestionsError, check_golds
+from index.passages import Passage
+from index.sentences import sentences
+from index.store import Store
+from service.answering import Answer, Answerer, QuestionError
 
 RANKING_DEPTH = 10
 
+Setting = Literal["open", "reading"]
+Verdict = Literal["answered rightly", "answered wrongly", "abstained rightly", "abstained wrongly"]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Outcome:
-    """One question, its answer, and what the answer is worth; `hit` is whether the cited sentence holds a gold."""
+    """One question and its answer.
+
+    `forced` is the answer when abstaining is not allowed, which is the first reader's. `ranking` says of the
+    first passages found whether they contain a gold answer, and `relevant` how many passages of the index do; it is
+    None if the document was given. `gold_sentence` is the sentence around the first gold answer, with the
+    slice of that answer in it.
+    """
 
     question: Question
     answer: Answer
-    ranking: tuple[Hit, ...]
-    exact_match: float
-    f1: float
-    hit: bool
+    forced: Answer
+    ranking: tuple[bool, ...] | None
+    relevant: int
     exact_citations: bool
+    gold_sentence: tuple[str, int, int] | None
 
     @property
-    def verdict(self) -> str:
-        if self.answer.status == "abstained":
+    def answered(self) -> bool:
+        return self.answer.status == "answered"
+
+    @cached_property
+    def exact_match(self) -> float:
+        return exact_match(self.question, self.answer.answer)
+
+    @cached_property
+    def f1(self) -> float:
+        return token_f1(self.question, self.answer.answer)
+
+    @cached_property
+    def forced_exact_match(self) -> float:
+        return exact_match(self.question, self.forced.answer)
+
+    @cached_property
+    def forced_f1(self) -> float:
+        return token_f1(self.question, self.forced.answer)
+
+    @cached_property
+    def right(self) -> bool:
+        """Whether there is an answer and it is right; it never is where there is no gold answer."""
+        return any(is_right(self.question, citation) for citation in self.answer.citations[:1])
+
+    @cached_property
+    def forced_right(self) -> bool:
+        return any(is_right(self.question, citation) for citation in self.forced.citations[:1])
+
+    @cached_property
+    def hit(self) -> bool:
+        """Whether the sentence that is cited first holds a gold answer."""
+        return any(
+            sentence_hit(self.question, cited.document.uri, cited.sentence.start, cited.sentence.end)
+            for cited in self.answer.citations[:1]
+        )
+
+    @cached_property
+    def corroborations(self) -> tuple[bool, ...]:
+        return tuple(corroborations(self.question, self.answer))
+
+    @property
+    def verdict(self) -> Verdict:
+        if not self.answered:
             return "abstained wrongly" if self.question.answers else "abstained rightly"
-        return "answered rightly" if self.hit else "answered wrongly"
-
-
-@dataclass(frozen=True, slots=True)
-class Mean:
-    """A mean over n questions."""
-
-    value: float
-    n: int
+        return "answered rightly" if self.right else "answered wrongly"
 
 
 def run(
-    answerer: Answerer, questions: Sequence[Question], watch: Callable[[int], None] = lambda _done: None
+    answerer: Answerer,
+    questions: Sequence[Question],
+    setting: Setting = "open",
+    watch: Callable[[int], None] = lambda _done: None,
 ) -> list[Outcome]:
-    """Ask every question. Raises QuestionsError if a gold answer does not stand where it says."""
+    """Ask every question; in the setting `reading`, of the document alone that the question names.
+
+    Raises QuestionsError for a question that cannot be asked and if a gold answer does not stand where it says.
+    """
     store = answerer.retriever.store
-    texts = {listing.ref.uri: store.document(listing.ref.id).text for listing in store.listing()}
-    check_golds(questions, texts)
+    ids = {listing.ref.uri: listing.ref.id for listing in store.listing()}
+    check_golds(questions, {uri: store.document(ids[uri]).text for uri in ids})
+    passages: dict[str, list[Passage]] = {}
+    for gold in (gold for question in questions for gold in question.answers):
+        if gold.document not in passages:
+            numbers = store.numbers([ids[gold.document]])
+            passages[gold.document] = [store.passage(int(number))[0] for number in numbers]
     outcomes = []
     for number, question in enumerate(questions, start=1):
-        answer = answerer.ask(question.question)
-        first = answer.citations[0] if answer.citations else None
+        among = [ids[question.document]] if setting == "reading" else None
+        try:
+            reading = answerer.retrieve(question.question, documents=among)
+        except QuestionError as error:
+            raise QuestionsError(f"{question.id} cannot be asked: {error}") from error
+        answer = answerer.decide(reading)
+        forced = answerer.decide(reading, min_confidence=0.0)
+        golds = question.answers
+        ranking = None
+        if setting == "open":
+            found = answerer.search(question.question, RANKING_DEPTH)
+            ranking = tuple(_contains(hit.document.uri, hit.passage, golds) for hit in found)
         outcomes.append(
             Outcome(
                 question=question,
                 answer=answer,
-                ranking=tuple(answerer.search(question.question, RANKING_DEPTH)),
-                exact_match=exact_match(question, answer.answer),
-                f1=token_f1(question, answer.answer),
-                hit=first is not None
-                and sentence_hit(question, first.document.uri, first.sentence.start, first.sentence.end),
-                exact_citations=all(
-                    texts[c.document.uri][c.start : c.end] == c.quote for c in (*answer.citations, *answer.related)
+                forced=forced,
+                ranking=ranking,
+                relevant=sum(
+                    _contains(uri, passage, golds)
+                    for uri in {gold.document for gold in golds}
+                    for passage in passages[uri]
                 ),
+                exact_citations=_exact(store, answer) and _exact(store, forced),
+                gold_sentence=_in_sentence(store.document(ids[golds[0].document]).text, golds[0]) if golds else None,
             )
         )
         watch(number)
     return outcomes
 
 
-def measure(outcomes: Sequence[Outcome]) -> dict[str, Mean]:
-    """All figures over these outcomes; a question without a prediction counts zero."""
-    answerable = [o for o in outcomes if o.question.answers]
-    unanswerable = [o for o in outcomes if not o.question.answers]
-    answered = [o for o in answerable if o.answer.status == "answered"]
-    ranked = _retrieval(answerable)
-    verdicts = [o.verdict for o in outcomes]
-    milliseconds = [o.answer.timings_ms.total for o in outcomes]
-    count = len(outcomes)
-    return {
-        "exact match": _mean([o.exact_match for o in answerable]),
-        "token F1": _mean([o.f1 for o in answerable]),
-        "sentence hit": _mean([o.hit for o in answerable]),
-        "sentence hit, of those answered": _mean([o.hit for o in answered]),
-        "recall@1": Mean(ranked[Success @ 1], len(answerable)),
-        "recall@5": Mean(ranked[Success @ 5], len(answerable)),
-        "MRR@10": Mean(ranked[RR @ RANKING_DEPTH], len(answerable)),
-        "answerable, answered": _mean([o.answer.status == "answered" for o in answerable]),
-        "unanswerable, abstained": _mean([o.answer.status == "abstained" for o in unanswerable]),
-        **{
-            verdict: Mean(verdicts.count(verdict) / count, count)
-            for verdict in ("answered rightly", "answered wrongly", "abstained rightly", "abstained wrongly")
-        },
-        "citations exact": _mean([o.exact_citations for o in outcomes]),
-        "latency p50, ms": Mean(percentile(milliseconds, 50), count),
-        "latency p95, ms": Mean(percentile(milliseconds, 95), count),
-    }
+def _contains(document: str, passage: Passage, golds: Sequence[Gold]) -> bool:
+    return any(gold.document == document and passage.start <= gold.start and gold.end <= passage.end for gold in golds)
 
 
-def _retrieval(answerable: Sequence[Outcome]) -> dict[Any, float]:
-    """Success@k and reciprocal rank of the passages that contain a gold answer, by ir-measures.
-
-    Success@k, whether one such passage is among the first k, is what open-domain question answering calls recall@k.
-    """
-    measures = [Success @ 1, Success @ 5, RR @ RANKING_DEPTH]
-    if not answerable:
-        return dict.fromkeys(measures, 0.0)
-    qrels, ranking = [], []
-    for outcome in answerable:
-        qrels.append(Qrel(outcome.question.id, "gold, found or not", 1))  # so that every question is scored
-        for rank, hit in enumerate(outcome.ranking):
-            ranking.append(ScoredDoc(outcome.question.id, hit.passage.id, -float(rank)))
-            if _relevant(outcome, hit):
-                qrels.append(Qrel(outcome.question.id, hit.passage.id, 1))
-    return dict(ir_measures.calc_aggregate(measures, qrels, ranking))
-
-
-def _relevant(outcome: Outcome, hit: Hit) -> bool:
-    passage = hit.passage
-    return any(
-        gold.document == hit.document.uri and passage.start <= gold.start and gold.end <= passage.end
-        for gold in outcome.question.answers
+def _exact(store: Store, answer: Answer) -> bool:
+    """Whether every quote of an answer, related ones too, equals the stored text where it says it stands."""
+    return all(
+        store.document(cited.document.id).text[cited.start : cited.end] == cited.quote
+        for cited in (*answer.citations, *answer.related)
     )
 
 
-def _mean(values: Sequence[float]) -> Mean:
-    return Mean(statistics.fmean(values) if values else 0.0, len(values))
+def _in_sentence(text: str, gold: Gold) -> tuple[str, int, int]:
+    """The sentences of a gold answer's lines that it touches, and its place in them."""
+    begin = text.rfind("\n", 0, gold.start) + 1
+    end = text.find("\n", gold.end)
+    touched = [
+        (left, right)
+        for left, right in sentences(text, begin, len(text) if end < 0 else end)
+        if left < gold.end and gold.start < right
+    ] or [(gold.start, gold.end)]  # of white space alone
+    left, right = min(gold.start, touched[0][0]), max(gold.end, touched[-1][1])
+    return text[left:right], gold.start - left, gold.end - left

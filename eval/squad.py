@@ -1,56 +1,113 @@
-"""SQuAD-like data in the open setting: every paragraph a document, found by the product's own index."""
+"""SQuAD-like data: every paragraph becomes a document of an index of its own, made by the product's own indexing."""
 
 import gzip
 import hashlib
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from eval.questions import Gold, Question
+from eval.questions import Gold, Question, QuestionsError
+from index.build import build
+from index.embedding import Embedder
 
 
-def read(path: Path) -> list[Question]:
-    """Read questions of JSON lines, gzip or not, with fields as in SQuAD; golds refer to `write_paragraphs`' files.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A question about a paragraph of an article; `answers` are (text, start in the paragraph), none if impossible."""
 
-    Fields: id, title, context, question, answers [{text, answer_start}], is_impossible
-    (Rajpurkar et al., Know What You Don't Know, 2018).
+    id: str
+    question: str
+    title: str
+    context: str
+    answers: tuple[tuple[str, int], ...]
+    source: str = ""
+
+    @property
+    def heading(self) -> str:
+        return f"# {self.title.replace('_', ' ')}\n\n"
+
+    @property
+    def document(self) -> str:
+        """The path of the paragraph's document."""
+        return hashlib.sha256(f"{self.title}\n{self.context}".encode()).hexdigest()[:16] + ".txt"
+
+
+def read(path: Path) -> list[Row]:
+    """Read a file in the form of SQuAD 1.1 or 2.0, or with one question a line, gzip or not.
+
+    A line has id, title, context, question, answers [{text, answer_start}] and is_impossible (Rajpurkar et al., Know
+    What You Don't Know, 2018). Raises QuestionsError.
     """
-    return [_question(row) for row in _rows(path)]
+    try:
+        content = path.read_bytes()
+        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise QuestionsError(f"{path} cannot be read: {error}") from error
+    try:
+        rows = list(_rows(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise QuestionsError(f"{path} is not in SQuAD's form: {type(error).__name__}: {error}") from error
+    if not rows:
+        raise QuestionsError(f"{path} holds no question")
+    return rows
 
 
-def write_paragraphs(path: Path, folder: Path) -> None:
-    """Write each context of such a file once, below its article's title, as a document of a folder."""
+def questions(rows: list[Row]) -> list[Question]:
+    """The rows as questions whose golds refer to `write`'s documents; those on one paragraph count as one fact."""
+    found = []
+    for row in rows:
+        shift = len(row.heading)
+        golds = tuple(Gold(row.document, shift + at, shift + at + len(text), text) for text, at in row.answers)
+        found.append(Question(row.id, row.question, golds, row.document, row.source, document=row.document))
+    return found
+
+
+def write(rows: list[Row], folder: Path) -> None:
+    """Write each paragraph once, below its article's title, as a document of a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for row in _rows(path):
-        (folder / _name(row["context"])).write_bytes((_heading(row["title"]) + row["context"]).encode())
+    for row in rows:
+        (folder / row.document).write_bytes((row.heading + row.context).encode())
 
 
-def articles(path: Path) -> dict[str, str]:
-    """The article of each question of such a file, by the question's id."""
-    return {str(row["id"]): str(row["title"]) for row in _rows(path)}
+@contextmanager
+def indexed(rows: list[Row], embedder: Embedder) -> Iterator[Path]:
+    """The directory of a temporary index over all paragraphs of the rows. Raises QuestionsError."""
+    with TemporaryDirectory() as directory:
+        write(rows, Path(directory, "documents"))
+        report = build(Path(directory, "documents"), Path(directory, "index"), embedder)
+        for name, reason in report.unread:
+            row = next(row for row in rows if row.document == name)
+            raise QuestionsError(f"The paragraph of question {row.id} cannot be indexed: {reason}")
+        yield Path(directory, "index")
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+def _rows(text: str) -> Iterator[Row]:
+    try:
+        articles = json.loads(text)["data"]
+    except (ValueError, KeyError):  # more than one value, or only one line
+        for line in filter(str.strip, text.split("\n")):
+            yield _row(json.loads(line))
+        return
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            for asked in paragraph["qas"]:
+                yield _row({"title": article.get("title", ""), "context": paragraph["context"], **asked})
 
 
-def _question(row: dict[str, object]) -> Question:
-    context, title = str(row["context"]), str(row["title"])
-    shift = len(_heading(title))
-    answers: Sequence[dict[str, object]] = row["answers"] if not row["is_impossible"] else []  # type: ignore[assignment]
-    golds = []
-    for answer in answers:
-        start, text = shift + int(str(answer["answer_start"])), str(answer["text"])
-        golds.append(Gold(_name(context), start, start + len(text), text))
-    return Question(str(row["id"]), str(row["question"]), tuple(golds), kind=str(row.get("source", "")))
-
-
-def _heading(title: str) -> str:
-    return f"# {title.replace('_', ' ')}\n\n"
-
-
-def _name(context: str) -> str:
-    return hashlib.sha256(context.encode()).hexdigest()[:16] + ".txt"
+def _row(fields: dict[str, Any]) -> Row:
+    """Raises ValueError for what is not Unicode text, as a lone surrogate is not."""
+    "".join(str(fields[name]) for name in ("question", "title", "context")).encode()
+    answers = [] if fields.get("is_impossible") else fields["answers"]
+    return Row(
+        str(fields["id"]),
+        str(fields["question"]),
+        str(fields["title"]),
+        str(fields["context"]),
+        tuple((str(answer["text"]), int(answer["answer_start"])) for answer in answers),
+        str(fields.get("source", "")),
+    )

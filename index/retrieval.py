@@ -16,7 +16,8 @@ DEPTH = 50  # how many passages each search hands to the fusion
 # Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
 # SQuAD training articles: recall@1 0.73 and @5 0.94, against 0.71 and 0.92 with the paper's 60 and equal weights.
 RANK_CONSTANT = 10
-LEXICAL_WEIGHT = 1.5
+Weights = tuple[float, float]  # of the dense and of the lexical search
+FUSION: Weights = (1.0, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +45,35 @@ class UnknownDocumentError(KeyError):
 class Retriever:
     """Searches one generation of an index."""
 
-    def __init__(self, store: Store, meta: Meta, embedder: Embedder, dense: DenseIndex, lexical: LexicalIndex) -> None:
+    def __init__(
+        self,
+        store: Store,
+        meta: Meta,
+        embedder: Embedder,
+        dense: DenseIndex,
+        lexical: LexicalIndex,
+        weights: Weights = FUSION,
+    ) -> None:
         self.store = store
         self.meta = meta
         self.embedder = embedder
         self._dense = dense
         self._lexical = lexical
+        self._weights = weights
 
     @classmethod
-    def open(cls, directory: Path, embedder: Embedder) -> "Retriever":
-        """Open an index directory. Raises StoreError if it is missing, damaged, or made by another embedder."""
+    def open(cls, directory: Path, embedder: Embedder, weights: Weights = FUSION) -> "Retriever":
+        """Open an index directory; a search with the weight 0 takes no part.
+
+        Raises StoreError if the index is missing, damaged, or made by another embedder.
+        """
         store, meta = _open(directory, embedder)
         try:
             dense, lexical = open_derived(store, meta)
         except BaseException:
             store.close()
             raise
-        return cls(store, meta, embedder, dense, lexical)
+        return cls(store, meta, embedder, dense, lexical, weights)
 
     def close(self) -> None:
         self.store.close()
@@ -76,11 +89,12 @@ class Retriever:
         depth = max(DEPTH, top_k)
         vector = self.embedder.encode([question])[0]
         among = None if documents is None else self.store.numbers(documents)
-        dense = dict(self._dense.search(vector, depth, among))
-        lexical = dict(self._lexical.search(question, depth, documents))
+        by_vector, by_word = self._weights
+        dense = dict(self._dense.search(vector, depth, among)) if by_vector else {}
+        lexical = dict(self._lexical.search(question, depth, documents)) if by_word else {}
         found = self.store.candidates(dict.fromkeys([*dense, *lexical]))
         fused = dict.fromkeys(found, 0.0)
-        for weight, scores in ((1.0, dense), (LEXICAL_WEIGHT, lexical)):
+        for weight, scores in ((by_vector, dense), (by_word, lexical)):
             # equal scores in the order of their passages' ids, whatever was indexed first
             order = sorted((-round(score, 5), found[number][0], number) for number, score in scores.items())
             for rank, (_, _, number) in enumerate(order, start=1):

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,7 @@ from index.documents import DocumentRef
 from index.embedding import Embedder
 from index.markup import widen
 from index.passages import Passage
-from index.retrieval import Hit, Retriever
+from index.retrieval import FUSION, Hit, Retriever, Weights
 from service import confidence
 from service.confidence import Calibration
 from service.corroboration import supporting
@@ -106,32 +106,41 @@ class Answer:
     timings_ms: Timings
 
 
+@dataclass(slots=True)
+class Reading:
+    """A question as asked and as read, its hits, the seconds that took, and the spans of each reader asked so far."""
+
+    question: str
+    words: str
+    hits: Sequence[Hit]
+    seconds: float
+    spans: list[list[Span]] = field(default_factory=list)
+
+
 class Answerer:
     """Answers questions over one generation of an index."""
 
-    def __init__(self, retriever: Retriever, *readers: tuple[Reader, Calibration]) -> None:
-        """Each reader is asked only if no one before it was sure enough."""
+    def __init__(
+        self, retriever: Retriever, *readers: tuple[Reader, Calibration], threshold: float | None = None
+    ) -> None:
+        """Each reader is asked only if none before it was sure enough: by `threshold`, or else by its calibration's."""
         self.retriever = retriever
         self._readers = readers
+        self._threshold = threshold
 
     @classmethod
-    def open(cls, directory: Path, embedder: Embedder, reader: str = DEFAULT_READER) -> "Answerer":
+    def open(
+        cls, directory: Path, embedder: Embedder, reader: str = DEFAULT_READER, weights: Weights = FUSION
+    ) -> "Answerer":
         """Open an index directory with a reader by its name. Raises StoreError and ReaderError.
 
         Behind a span reader stands the sentence reader, for when a sentence answers but no span stands out.
         """
-        sentences = SentenceReader(embedder)
-        if reader == SENTENCES:
-            return cls(Retriever.open(directory, embedder), (sentences, confidence.load("sentence")))
-        spans = load_span_reader(reader)
-        fit = f"fit it with: python -m eval.calibrate QUESTIONS {reader}"
-        try:
-            calibration, fallback = confidence.load("span"), confidence.load("fallback")
-        except KeyError:
-            raise ReaderError(f"No confidence was fitted yet for a reader that points at spans; {fit}") from None
-        if calibration.reader != spans.fingerprint:
-            log.warning("The confidence was not fitted for the reader %s; %s", reader, fit)
-        return cls(Retriever.open(directory, embedder), (spans, calibration), (sentences, fallback))
+        readers = _readers(reader, embedder)
+        threshold = confidence.promised(directory, _models(embedder, readers[:1]))
+        if threshold is not None:
+            readers = readers[:1]  # the promise is about its answers
+        return cls(Retriever.open(directory, embedder, weights), *readers, threshold=threshold)
 
     def close(self) -> None:
         self.retriever.close()
@@ -147,42 +156,56 @@ class Answerer:
 
         `documents` restricts the search to these ids. Raises QuestionError and UnknownDocumentError.
         """
+        return self.decide(self.retrieve(question, top_k, documents), min_confidence)
+
+    def retrieve(self, question: str, top_k: int = 5, documents: Sequence[str] | None = None) -> Reading:
+        """The first half of `ask`: what there is to be read."""
         began = time.perf_counter()
         words = normalised_question(question)
         hits = self.retriever.search(words, top_k, documents)
-        retrieved = time.perf_counter()
-        answered, spans, probability = self._read(words, hits, min_confidence)
-        read = time.perf_counter()
+        return Reading(question, words, hits, time.perf_counter() - began)
+
+    def decide(self, reading: Reading, min_confidence: float | None = None) -> Answer:
+        """The second half of `ask`: read and decide; decided again by another confidence, nothing is read twice."""
+        began = time.perf_counter()
+        answered, spans, probability = self._read(reading, min_confidence)
+        read = time.perf_counter() - began
 
         citations = tuple(self._cite(span) for span in supporting(spans)) if answered else ()
         related = () if answered else tuple(self._cite(_sentence(span)) for span in nearest(spans))
         reason: Reason | None = None
         if not answered:
-            reason = "low_confidence" if confidence.is_relevant(hits) else "no_relevant_passage"
-        done = time.perf_counter()
+            reason = "low_confidence" if confidence.is_relevant(reading.hits) else "no_relevant_passage"
+        total = reading.seconds + time.perf_counter() - began
         return Answer(
-            id=self._id(words),
-            question=question,
+            id=self._id(reading.words),
+            question=reading.question,
             status="answered" if answered else "abstained",
             answer=citations[0].quote if citations else None,
             confidence=probability,
             reason=reason,
             citations=citations,
             related=related,
-            warnings=tuple(filter(None, [self._readers[0][0].unread(words)])),
+            warnings=tuple(filter(None, [self._readers[0][0].unread(reading.words)])),
             index=self.index,
-            timings_ms=Timings(_ms(retrieved - began), _ms(read - retrieved), _ms(done - began)),
+            timings_ms=Timings(_ms(reading.seconds), _ms(read), _ms(total)),
         )
 
-    def _read(self, question: str, hits: Sequence[Hit], min_confidence: float | None) -> tuple[bool, list[Span], float]:
+    def _read(self, reading: Reading, min_confidence: float | None) -> tuple[bool, list[Span], float]:
         """Whether to answer, the spans, and the probability that the first is right; those of the surest reader."""
         best: tuple[bool, list[Span], float] = (False, [], 0.0)
-        for reader, calibration in self._readers:
-            spans = reader.read(question, hits)
+        for number, (reader, calibration) in enumerate(self._readers):
+            least = calibration.threshold if self._threshold is None else self._threshold
+            least = least if min_confidence is None else min_confidence
+            if number and least >= 1:  # a fallback that was found to be never sure enough
+                continue
+            if number == len(reading.spans):
+                reading.spans.append(reader.read(reading.words, reading.hits))
+            spans = reading.spans[number]
             if not spans:
                 continue
             probability = calibration.probability(confidence.features(spans))
-            if probability >= (calibration.threshold if min_confidence is None else min_confidence):
+            if probability >= least:
                 return True, spans, probability
             if not best[1]:
                 best = (False, spans, probability)
@@ -213,10 +236,34 @@ class Answerer:
             score=round(span.score, 4),
         )
 
+    @property
+    def models(self) -> str:
+        """What identifies the embedder, the first reader, and what its scores mean."""
+        return _models(self.retriever.embedder, self._readers[:1])
+
     def _id(self, words: str) -> str:
-        meta = self.retriever.meta
-        models = " ".join([meta.embedder_sha256, *(reader.fingerprint for reader, _ in self._readers)])
+        meta, models = self.retriever.meta, _models(self.retriever.embedder, self._readers)
         return hashlib.sha256(f"{meta.generation} {meta.fingerprint} {models} {words}".encode()).hexdigest()[:24]
+
+
+def _models(embedder: Embedder, readers: Sequence[tuple[Reader, Calibration]]) -> str:
+    parts = [embedder.fingerprint, *(f"{reader.fingerprint} {calibration}" for reader, calibration in readers)]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _readers(name: str, embedder: Embedder) -> list[tuple[Reader, Calibration]]:
+    sentences = SentenceReader(embedder)
+    if name == SENTENCES:
+        return [(sentences, confidence.load("sentence"))]
+    spans = load_span_reader(name)
+    fit = f"fit it with: python -m eval.calibrate QUESTIONS {name}"
+    try:
+        calibration, fallback = confidence.load("span"), confidence.load("fallback")
+    except KeyError:
+        raise ReaderError(f"No confidence was fitted yet for a reader that points at spans; {fit}") from None
+    if calibration.reader != spans.fingerprint:
+        log.warning("The confidence was not fitted for the reader %s; %s", name, fit)
+    return [(spans, calibration), (sentences, fallback)]
 
 
 def normalised_question(question: str) -> str:

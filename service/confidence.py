@@ -1,15 +1,18 @@
 """From scores to a probability that the answer is right, and the rule for abstaining."""
 
 import json
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.retrieval import Hit
-from service.reader import Span
+from service.reader import ReaderError, Span
 
+log = logging.getLogger(__name__)
 FILE = Path(__file__).with_name("confidence.json")
+PROMISED = "threshold.json"  # in an index's directory
 RELEVANT_COSINE = 0.25  # of 1,200 SQuAD training questions, 3 had no passage this near among the five retrieved
 
 
@@ -74,3 +77,29 @@ def load(kind: str, path: Path = FILE) -> Calibration:
         return Calibration(**{**found, "weights": Features(**found["weights"])})
     except TypeError as error:
         raise ValueError(f"{path} holds no calibration: {error}") from error
+
+
+def promise(directory: Path, threshold: float, models: str, provenance: str) -> None:
+    """Store the threshold that an index is to answer with from now on, and what it rests on."""
+    fields = {"threshold": threshold, "provenance": provenance, "models": models}
+    written = directory / f"{PROMISED}.new"
+    written.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+    written.replace(directory / PROMISED)
+
+
+def promised(directory: Path, models: str) -> float | None:
+    """The threshold that was stored for an index, unless it was fitted with other models. Raises ReaderError."""
+    path = directory / PROMISED
+    if not path.exists():
+        return None
+    try:
+        fields = json.loads(path.read_bytes())
+        threshold, fitted_with = float(fields["threshold"]), fields["models"]
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"{threshold} is no probability")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReaderError(f"{path} holds no threshold ({error}); remove it, or fit it anew") from error
+    if fitted_with != models:
+        log.warning("The threshold in %s was fitted with other models and is not used; fit it anew or remove it", path)
+        return None
+    return threshold

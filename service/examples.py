@@ -21,7 +21,7 @@ _PASSAGE = {
         "off relations with the Soviets on June 13, 1952. The relations were restored on April 16, 1970."
     ),
 }
-_INDEX = {"generation": 1, "embedder": "all-MiniLM-L6-v2", "reader": "sentence"}
+_INDEX = {"generation": 1, "embedder": "all-MiniLM-L6-v2", "reader": "attest-minilm-l6"}
 _LISTED = {**_DOCUMENT, "url": None, "characters": 8930, "passages": 20}
 
 ASK_REQUEST: dict[str, Any] = {"question": "When did the Soviet Union establish relations with Venezuela?", "top_k": 5}
@@ -33,15 +33,15 @@ ASK = {
     "id": "0f6f3f0f1d6e4b5f9b9c2a61",
     "question": ASK_REQUEST["question"],
     "status": "answered",
-    "answer": _SENTENCE,
+    "answer": "March 3, 1945",
     "confidence": 0.91,
     "reason": None,
     "citations": [
         {
             "document": _DOCUMENT,
-            "start": 584,
-            "end": 666,
-            "quote": _SENTENCE,
+            "start": 652,
+            "end": 665,
+            "quote": "March 3, 1945",
             "sentence": {"start": 584, "end": 666, "text": _SENTENCE},
             "passage": _PASSAGE,
             "section": "Background",

@@ -1,7 +1,8 @@
-"""What the tests share: small folders of documents, the seeds indexed once, and a real server."""
+"""What the tests share: small folders of documents, the seeds indexed once, a real server and a real browser."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from index.build import build
 from index.embedding import Embedder, HashingEmbedder, SentenceTransformerEmbedder
@@ -20,6 +22,15 @@ ROOT = Path(__file__).parent.parent
 SEEDS = ROOT / "seeds"
 WIKIPEDIA = "000_4d143e88cdbd4b54.txt"
 MOSCOW_TIMES = "004_8dcf3bb8d750e570.txt"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture
@@ -91,3 +102,30 @@ def serving(index: Path, **environment: str) -> Iterator[str]:
 def server(seeds_index: Path) -> Iterator[str]:
     with serving(seeds_index) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = os.environ.get("ATTEST_BROWSER") or shutil.which("chromium")
+    assert path, "no Chromium: run the tests by `make test`, which finds or installs one"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page whose console stays silent and which asks nothing of another origin."""
+    context = browser.new_context()
+    page = context.new_page()
+    complaints: list[str] = []
+    requested: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requested.append(request.url))
+    yield page
+    origins = {url.split("/")[2] for url in requested}
+    context.close()
+    assert complaints == []
+    assert len(origins) == 1

@@ -158,10 +158,10 @@ def test_index_fails_in_words_if_something_else_is_where_the_index_should_be(
 def test_ask_prints_the_quote_and_its_source(bridges: Path) -> None:
     result = attest("ask", "When did the bridge open?", "--index", bridges, "--min-confidence", 0)
     assert (result.exit_code, result.stderr) == (0, "")
-    quote, source, confidence = result.stdout.splitlines()
-    start = BRIDGES["a.md"].index(SENTENCE)
-    assert quote == SENTENCE
-    assert source == f"[1] Bridges, Opening, 1999-05-03 (a.md, characters {start}–{start + len(SENTENCE)})"
+    quote, sentence, source, confidence = result.stdout.splitlines()
+    start = BRIDGES["a.md"].index("1932")
+    assert (quote, sentence) == ("1932", f"[1] {SENTENCE}")
+    assert source == f"[1] Bridges, Opening, 1999-05-03 (a.md, characters {start}–{start + 4})"
     assert re.fullmatch(r"Confidence \d{1,3}%", confidence)
 
 
@@ -169,17 +169,18 @@ def test_ask_prints_a_long_quote_on_one_line(write: Write, tmp_path: Path) -> No
     sentence = f"The bridge opened {'and opened ' * 30}in 1932."
     attest("index", write({"a.txt": sentence}), "--index", tmp_path / "index")
     result = attest("ask", "When did the bridge open?", "--index", tmp_path / "index", "--min-confidence", 0)
-    assert result.stdout.splitlines()[0] == sentence
+    assert result.stdout.splitlines()[:2] == ["1932", f"[1] {sentence}"]
 
 
 def test_ask_prints_further_citations_with_their_numbers(write: Write, tmp_path: Path) -> None:
     folder = write({"a.txt": "The bridge opened.", "b.txt": "The bridge opened! Trains ran on it until 1990."})
     attest("index", folder, "--index", tmp_path / "index")
-    result = attest("ask", "Which bridge opened?", "--index", tmp_path / "index", "--min-confidence", 0)
+    options = ("--index", tmp_path / "index", "--min-confidence", 0, "--reader", "sentence")
+    result = attest("ask", "Which bridge opened?", *options)
     assert result.stdout.splitlines()[:4] == [
         "The bridge opened.",
         "[1] a (a.txt, characters 0–18)",
-        "The bridge opened!",
+        "[2] The bridge opened!",
         "[2] b (b.txt, characters 0–18)",
     ]
 
@@ -189,8 +190,8 @@ def test_ask_for_json_prints_the_answer_of_the_contract(bridges: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     answer = json.loads(result.stdout)
     check_answer(answer, BRIDGES)
-    assert (answer["status"], answer["answer"]) == ("answered", SENTENCE)
-    assert answer["index"] == {"generation": 1, "embedder": "hashing", "reader": "sentence"}
+    assert (answer["status"], answer["answer"]) == ("answered", "1932")
+    assert answer["index"] == {"generation": 1, "embedder": "hashing", "reader": "attest-minilm-l6"}
 
 
 def test_ask_gives_the_same_answer_as_the_server(server: str, seeds_index: Path) -> None:
@@ -229,9 +230,9 @@ def test_ask_for_json_abstains_with_exit_code_3_too(bridges: Path) -> None:
 def test_ask_searches_only_the_documents_it_is_told(bridges: Path) -> None:
     words = ["ask", "When did the bridge open?", "--json", "--index", bridges, "--min-confidence", 0]
     answer = json.loads(attest(*words, "--document", document_id("b.txt")).stdout)
-    assert answer["answer"] == "The tunnel opened in 1992."
+    assert answer["answer"] == "1992"
     both = attest(*words, "--document", document_id("b.txt"), "--document", document_id("a.md"))
-    assert json.loads(both.stdout)["answer"] == SENTENCE
+    assert json.loads(both.stdout)["answer"] == "1932"
 
 
 def test_variables_stand_for_options_and_options_beat_them(bridges: Path) -> None:
@@ -302,7 +303,7 @@ def test_damage_inside_the_index_is_mended_by_indexing_the_folder_again(bridges:
     _damage(bridges, statement)
     assert attest("index", bridges.parent / "documents", "--index", bridges).exit_code == 0
     result = attest("ask", "When did the bridge open?", "--index", bridges, "--min-confidence", 0)
-    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, SENTENCE)
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "1932")
 
 
 def test_an_index_of_another_embedder_is_named_with_the_command_that_mends_it(bridges: Path) -> None:
@@ -438,9 +439,3 @@ def test_the_commands_work_on_the_seeds_from_another_folder(tmp_path: Path) -> N
     assert indexed.stdout.startswith("2 documents, ")
     asked = attest("ask", "When did the Soviet Union establish diplomatic relations?", "--index", tmp_path / "index")
     assert "March 3, 1945" in asked.stdout
-
-
-def test_the_reader_in_training_is_refused_with_the_name_of_what_is_missing(bridges: Path) -> None:
-    result = attest("ask", "When?", "--reader", "attest-minilm-l6", "--index", bridges)
-    assert result.exit_code == 1
-    assert "SHA256SUMS is missing" in result.stderr

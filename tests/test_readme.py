@@ -10,7 +10,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from attest import app
-from tests.conftest import ROOT
+from eval.questions import load_csv
+from tests.conftest import ROOT, SEEDS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -54,7 +55,7 @@ def test_the_check_of_the_readme_prints_the_quote() -> None:
     script = re.search(r"```python\n(.*?)```", README, re.S)
     assert script
     printed = subprocess.run([sys.executable, "-c", script[1]], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert printed.stdout == "The Soviet Union established diplomatic relations with Venezuela on March 3, 1945.\n"
+    assert printed.stdout == "March 3, 1945\n"
 
 
 @pytest.mark.parametrize("target", ["install", "serve", "test", "check", "eval"])
@@ -67,3 +68,16 @@ def test_a_target_sets_up_what_it_needs(target: str) -> None:
 def test_ci_runs_the_same_commands_as_people() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("make ")] == ["make check", "make test"]
+
+
+def test_every_answer_of_the_example_table_stands_in_the_documents(tmp_path: Path) -> None:
+    table = re.search(r"```csv\n(.*?)```", README, re.S)
+    assert table
+    path = tmp_path / "mine.csv"
+    path.write_text(table[1], encoding="utf-8")
+    texts = {file.name: file.read_bytes().decode() for file in SEEDS.glob("*.txt")}
+    questions = load_csv(path, texts)
+    assert table[1].count("\n") == 10
+    assert [question.question for question in questions if not question.answers] == [
+        "How many embassies does Venezuela have in Africa?"
+    ]

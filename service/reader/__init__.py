@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 SENTENCES = "sentence"
 SHIPPED_READER = "attest-minilm-l6"
-DEFAULT_READER = SENTENCES
+DEFAULT_READER = SHIPPED_READER
 
 
 class ReaderError(Exception):

@@ -11,7 +11,7 @@ import torch
 from index.build import build
 from index.documents import document_id
 from index.embedding import Embedder, HashingEmbedder
-from index.retrieval import Hit, Retriever, UnknownDocumentError, check
+from index.retrieval import FUSION, Hit, Retriever, UnknownDocumentError, Weights, check
 from index.store import FILE_NAME, MissingStoreError, Store, StoreError, command
 from tests.conftest import MOSCOW_TIMES, SEEDS, WIKIPEDIA
 
@@ -25,8 +25,8 @@ QUESTIONS = [
 
 
 @contextmanager
-def opened(directory: Path, embedder: Embedder) -> Iterator[Retriever]:
-    retriever = Retriever.open(directory, embedder)
+def opened(directory: Path, embedder: Embedder, weights: Weights = FUSION) -> Iterator[Retriever]:
+    retriever = Retriever.open(directory, embedder, weights)
     try:
         yield retriever
     finally:
@@ -71,6 +71,41 @@ def test_a_passage_that_only_one_search_finds_is_a_hit_too(
     assert [hit.scores.dense for hit in hits] == [0.70711, 0.5, 0.0]
     assert [hit.scores.fused for hit in hits] == [0.227273, 0.208333, 0.076923]
     assert hits[2].scores.lexical == 0
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ((1.0, 0.0), [("a.txt", 1 / 11), ("b.txt", 1 / 12), ("c.txt", 1 / 13)]),
+        ((0.0, 1.0), [("b.txt", 1 / 11), ("a.txt", 1 / 12)]),  # no term of the third matches
+        ((2.0, 1.0), [("a.txt", 2 / 11 + 1 / 12), ("b.txt", 2 / 12 + 1 / 11), ("c.txt", 2 / 13)]),
+        ((1.0, 2.0), [("b.txt", 1 / 12 + 2 / 11), ("a.txt", 1 / 11 + 2 / 12), ("c.txt", 1 / 13)]),
+    ],
+)
+@pytest.mark.parametrize("restricted", [False, True])
+def test_a_search_counts_by_its_weight_and_takes_no_part_with_none(
+    write: Callable[..., Path],
+    hashing: HashingEmbedder,
+    weights: Weights,
+    expected: list[tuple[str, float]],
+    restricted: bool,
+) -> None:
+    # Of whole words a.txt has one in three, b.txt one in four; of stems b.txt has all.
+    files = {"a.txt": "Apple pie.", "b.txt": "Apples grow fast.", "c.txt": "Corn."}
+    among = [document_id(name) for name in files] if restricted else None
+    with opened(index_of(write(files)), hashing, weights) as retriever:
+        hits = retriever.search("apple grows fast", 5, among)
+    assert [(hit.document.uri, hit.scores.fused) for hit in hits] == [(uri, round(sum_, 6)) for uri, sum_ in expected]
+    assert all((hit.scores.lexical > 0) == (weights[1] > 0 and hit.document.uri != "c.txt") for hit in hits)
+
+
+def test_a_hit_has_its_cosine_even_if_only_words_were_searched(
+    write: Callable[..., Path], hashing: HashingEmbedder
+) -> None:
+    with opened(index_of(write({"a.txt": "Apple pie."})), hashing, (0.0, 1.0)) as retriever:
+        (hit,) = retriever.search("apple grows", 5)
+        assert hit.scores.dense == 0.40825
+        assert retriever.search("corn", 5) == []
 
 
 def test_no_more_than_top_k_are_given_and_they_are_the_first(retriever: Retriever) -> None:

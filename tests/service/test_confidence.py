@@ -1,5 +1,7 @@
 """From scores to a probability, by hand-worked numbers."""
 
+import json
+import logging
 import math
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from service import confidence
 from service.confidence import Calibration, Features
-from service.reader import Span
+from service.reader import ReaderError, Span
 from tests.service.tiny import hit
 
 NOTHING = Features(0.0, 0.0, 0.0, 0.0)
@@ -54,14 +56,16 @@ def test_hits_are_relevant_if_one_is_near(cosines: list[float], relevant: bool) 
     assert confidence.is_relevant([hit("The bridge opened.", cosine=cosine) for cosine in cosines]) is relevant
 
 
-def test_the_calibration_of_the_product_grows_with_every_feature_and_says_where_it_comes_from() -> None:
-    calibration = confidence.load("sentence")
+@pytest.mark.parametrize("kind", ["span", "sentence", "fallback"])
+def test_a_calibration_of_the_product_grows_with_every_feature_and_says_where_it_comes_from(kind: str) -> None:
+    calibration = confidence.load(kind)
     weights = [getattr(calibration.weights, name) for name in Features.__slots__]
     assert min(weights) >= 0
     assert max(weights) > 0
     assert 0 < calibration.threshold <= 1
-    assert "eval.calibrate" in calibration.provenance
-    assert "n=" in calibration.provenance
+    assert len(calibration.reader) == 64
+    for words in ("eval.calibrate squad-dev.jsonl.gz", "n=", "risk of 40%", "expected calibration error"):
+        assert words in calibration.provenance
 
 
 ONE = '"intercept": -0.5, "threshold": 0.5, "provenance": "worked by hand"'
@@ -96,3 +100,49 @@ def test_a_broken_calibration_is_not_read(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises((ValueError, KeyError)):
         confidence.load("span", path)
+
+
+def test_an_index_without_a_stored_threshold_promises_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert confidence.promised(tmp_path, "models") is None
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.1 + 0.2, 1.0])
+def test_a_promised_threshold_is_read_as_it_was_stored(tmp_path: Path, threshold: float) -> None:
+    confidence.promise(tmp_path, 0.7, "other models", "fitted before")
+    confidence.promise(tmp_path, threshold, "models", "fitted on “these”")
+    assert confidence.promised(tmp_path, "models") == threshold
+    assert json.loads((tmp_path / "threshold.json").read_text())["provenance"] == "fitted on “these”"
+
+
+def test_a_threshold_that_was_fitted_with_other_models_is_not_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    confidence.promise(tmp_path, 0.7, "other models", "worked by hand")
+    with caplog.at_level(logging.WARNING):
+        assert confidence.promised(tmp_path, "models") is None
+    (record,) = caplog.records
+    assert f"{tmp_path / 'threshold.json'} was fitted with other models" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not JSON",
+        "[]",
+        "{}",
+        "null",
+        '{"threshold": 0.5}',
+        '{"models": "models"}',
+        '{"threshold": "high", "models": "models"}',
+        '{"threshold": null, "models": "models"}',
+        '{"threshold": [0.5], "models": "models"}',
+    ],
+)
+def test_a_damaged_threshold_is_refused_by_its_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "threshold.json").write_text(text)
+    with pytest.raises(ReaderError, match=r"threshold\.json holds no threshold .* remove it, or fit it anew") as raised:
+        confidence.promised(tmp_path, "models")
+    assert str(tmp_path) in str(raised.value)

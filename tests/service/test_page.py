@@ -1,54 +1,13 @@
 """The chat page in a real Chromium, against a real server."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from index.build import build
 from index.embedding import HashingEmbedder
 from tests.conftest import serving
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = os.environ.get("ATTEST_BROWSER") or shutil.which("chromium")
-    assert path, "no Chromium: run the tests by `make test`, which finds or installs one"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page whose console stays silent and which asks nothing of another origin."""
-    context = browser.new_context()
-    page = context.new_page()
-    complaints: list[str] = []
-    requested: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requested.append(request.url))
-    yield page
-    origins = {url.split("/")[2] for url in requested}
-    context.close()
-    assert complaints == []
-    assert len(origins) == 1
 
 
 def ask(page: Page, question: str) -> None:
@@ -120,7 +79,7 @@ def test_markup_and_wide_characters_of_a_document_are_text_on_the_page(tmp_path:
     title = "<img src=y onerror=alert(3)>Notes 👩‍👩‍👧"
     (folder / "a.txt").write_text(f"{title}\n\nA first 🇻🇪 sentence stands here. {sentence}\n", encoding="utf-8")
     build(folder, tmp_path / "index", HashingEmbedder())
-    with serving(tmp_path / "index", ATTEST_EMBEDDER="hashing") as address:
+    with serving(tmp_path / "index", ATTEST_EMBEDDER="hashing", ATTEST_READER="sentence") as address:
         page.goto(address)
         ask(page, "café vermillion opened in 1901")
         assert page.locator("cite").first.inner_text() == title

@@ -1,0 +1,227 @@
+"""What changed between two evaluations, which of it is better or worse, and that nothing changes by itself."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faiss
+import pytest
+from typer.testing import CliRunner, Result
+
+from attest import app
+from eval import diff
+from eval.diff import Change, Difference, Effect
+from eval.questions import Gold, Question, QuestionsError
+from eval.report import Report, row
+from eval.report import write as write_report
+from eval.run import run
+from index.build import build
+from index.embedding import HashingEmbedder
+from index.retrieval import Retriever
+from service.answering import Answerer
+from service.reader.sentence import SentenceReader
+from tests.eval.handmade import outcome
+from tests.service.tiny import SURE
+
+Row = dict[str, Any]
+RIGHT = row(outcome("q1", ["1901"], "1901"))
+RIGHT_TOO = row(outcome("q1", ["1901"], "in 1901"))
+ELSEWHERE = row(outcome("q1", ["1901"], "1901", document="b.txt"))
+WRONG = row(outcome("q1", ["1901"], "1920"))
+WRONG_TOO = row(outcome("q1", ["1901"], "1921"))
+SILENT = row(outcome("q1", ["1901"], None, 0.3, forced="1901"))
+SAID = row(outcome("q1", [], "1920"))
+REFUSED = row(outcome("q1", [], None, 0.3, forced="1920"))
+
+
+def pairs(*rows: Row) -> dict[str, Row]:
+    """Rows as questions of their own, in order."""
+    return {f"q{number}": {**fields, "id": f"q{number}"} for number, fields in enumerate(rows)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "effect"),
+    [
+        (RIGHT, RIGHT_TOO, "answer changed", "as right as before"),
+        (RIGHT, WRONG, "answer changed", "broken"),
+        (WRONG, RIGHT, "answer changed", "fixed"),
+        (WRONG, WRONG_TOO, "answer changed", "as right as before"),
+        (RIGHT, ELSEWHERE, "citation moved", "as right as before"),
+        (RIGHT, SILENT, "newly abstained", "broken"),
+        (WRONG, SILENT, "newly abstained", "as right as before"),
+        (SAID, REFUSED, "newly abstained", "fixed"),
+        (SILENT, RIGHT, "newly answered", "fixed"),
+        (SILENT, WRONG, "newly answered", "as right as before"),
+        (REFUSED, SAID, "newly answered", "broken"),
+    ],
+)
+def test_a_change_is_named_with_its_effect(before: Row, after: Row, change: Change, effect: Effect) -> None:
+    assert diff.differences({"q1": before}, {"q1": after}) == [Difference(change, effect, before, after)]
+
+
+@pytest.mark.parametrize("same", [RIGHT, WRONG, SILENT, REFUSED])
+def test_what_is_answered_alike_is_no_difference_whatever_it_took(same: Row) -> None:
+    later = {**same, "confidence": 0.01, "timings_ms": {}}
+    assert diff.differences({"q1": same}, {"q1": later}) == []
+
+
+def test_a_further_citation_is_a_difference() -> None:
+    further = row(outcome("q1", ["1901"], "1901", further=["1901"]))
+    (found,) = diff.differences({"q1": RIGHT}, {"q1": further})
+    assert found.change == "citation moved"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([RIGHT], [RIGHT, RIGHT]),
+        ([RIGHT, RIGHT], [RIGHT]),
+        ([RIGHT, RIGHT], [RIGHT, {**RIGHT, "question": "Another?"}]),
+        ([RIGHT, RIGHT], [RIGHT, {**RIGHT, "gold": ["1902"]}]),
+    ],
+)
+def test_runs_of_different_questions_are_refused_naming_one(before: list[Row], after: list[Row]) -> None:
+    with pytest.raises(QuestionsError, match="did not ask the same questions; q1, for one, differs"):
+        diff.differences(pairs(*before), pairs(*after))
+
+
+def test_the_order_of_the_questions_makes_no_difference() -> None:
+    before = pairs(RIGHT, WRONG)
+    assert diff.differences(before, dict(reversed(before.items()))) == []
+
+
+@pytest.mark.parametrize(
+    ("fixed", "broken", "expected"),
+    [
+        (0, 0, 1.0),
+        (1, 0, 1.0),
+        (5, 1, 2 * (1 + 6) / 2**6),  # five or six of six, or none or one
+        (0, 6, 2 / 2**6),
+        (3, 3, 1.0),
+        (8, 2, 2 * (1 + 10 + 45) / 2**10),
+    ],
+)
+def test_the_probability_of_the_split_is_that_of_tossing_a_coin(fixed: int, broken: int, expected: float) -> None:
+    before = pairs(*[WRONG] * fixed, *[RIGHT] * broken, *[WRONG] * 4)
+    after = pairs(*[RIGHT] * fixed, *[WRONG] * broken, *[WRONG_TOO] * 4)
+    assert diff.p_value(diff.differences(before, after)) == pytest.approx(expected)
+
+
+def test_a_line_and_the_table_say_what_changed() -> None:
+    before, after = pairs(WRONG, RIGHT, RIGHT, SILENT), pairs(RIGHT, WRONG, ELSEWHERE, RIGHT)
+    found = diff.differences(before, after)
+    assert [diff.line(difference) for difference in found] == [
+        "q0, fixed, answer changed: 1920 → 1901",
+        "q1, broken, answer changed: 1901 → 1920",
+        "q2, as right as before, citation moved: 1901",
+        "q3, fixed, newly answered: (abstained) → 1901",
+    ]
+    columns = [list(column.cells) for column in diff.table(found).columns]
+    assert columns == [
+        ["answer changed", "citation moved", "newly abstained", "newly answered"],
+        ["1", "0", "0", "1"],
+        ["1", "0", "0", "0"],
+        ["0", "1", "0", "0"],
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "not json\n", "[]\n", '{"id": "a", "question": "Who?"}\n', "3\n"])
+def test_a_folder_without_a_run_is_refused_by_its_name(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "run.jsonl").write_text(content)
+    with pytest.raises(QuestionsError, match=f"{tmp_path / 'run.jsonl'} is no run of an evaluation"):
+        diff.read(tmp_path)
+
+
+def test_a_run_is_read_as_it_is_written(tmp_path: Path) -> None:
+    outcomes = [outcome("q1", ["1901"], "19\u2028\x8501 —"), outcome("q2", [], None)]
+    write_report(Report.of("two", outcomes), tmp_path)
+    assert diff.read(tmp_path) == {one.question.id: row(one) for one in outcomes}
+
+
+WORDS = "amber basalt copper dolerite ebony feldspar garnet halite indigo jasper kaolin limestone".split()
+QUESTIONS = [
+    Question(f"q{number}", f"Which bridge was made of {word} in the year {1900 + number}?", (), word)
+    for number, word in enumerate(WORDS)
+] + [Question("made", "What was made?", (Gold("amber.txt", 4, 10, "bridge"),))]
+
+
+def evaluated(index: Path, folder: Path) -> Path:
+    embedder = HashingEmbedder()
+    answerer = Answerer(Retriever.open(index, embedder), (SentenceReader(embedder), SURE))
+    write_report(Report.of("bridges", run(answerer, QUESTIONS)), folder)
+    answerer.close()
+    return folder
+
+
+def test_the_same_evaluation_twice_and_with_more_threads_has_no_difference(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    texts = [f"The bridge was made of {word}. It was no other bridge than that of {word}. It fell.\n" for word in WORDS]
+    folder = write({f"{word}.txt": text for word, text in zip(WORDS, texts, strict=True)})
+    threads = faiss.omp_get_max_threads()
+    try:
+        folders: list[Path] = []
+        for number in (1, 1, 2):
+            faiss.omp_set_num_threads(number)
+            index = tmp_path / f"index {number}"
+            build(folder, index, HashingEmbedder())
+            folders.append(evaluated(index, tmp_path / f"{len(folders)}"))
+    finally:
+        faiss.omp_set_num_threads(threads)
+    first, *others = (diff.read(folder) for folder in folders)
+    assert all(fields["answer"] for fields in first.values())
+    assert [diff.differences(first, other) for other in others] == [[], []]
+    untimed = [[{**fields, "timings_ms": None} for fields in found.values()] for found in (first, *others)]
+    assert untimed[0] == untimed[1] == untimed[2]
+
+
+def compared(tmp_path: Path, before: list[Row], after: list[Row], *options: str) -> Result:
+    for name, rows in (("before", before), ("after", after)):
+        (tmp_path / name).mkdir()
+        lines = [json.dumps(fields) + "\n" for fields in pairs(*rows).values()]
+        (tmp_path / name / "run.jsonl").write_text("".join(lines))
+    return CliRunner().invoke(app, ["eval", "diff", str(tmp_path / "before"), str(tmp_path / "after"), *options])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "exact_code"),
+    [
+        ([RIGHT, SILENT], [RIGHT, SILENT], 0, 0),
+        ([WRONG, RIGHT], [RIGHT, RIGHT], 0, 1),
+        ([RIGHT], [ELSEWHERE], 0, 1),
+        ([WRONG, WRONG, RIGHT], [RIGHT, RIGHT, WRONG], 1, 1),
+    ],
+)
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_command_fails_if_a_right_answer_is_wrong_now_or_if_anything_differs_at_all(
+    tmp_path: Path, before: list[Row], after: list[Row], code: int, exact_code: int, exact: bool
+) -> None:
+    result = compared(tmp_path, before, after, *["--exact"] * exact)
+    assert (result.exit_code, result.stderr) == (exact_code if exact else code, "")
+
+
+def test_the_command_prints_every_difference_worst_together(tmp_path: Path) -> None:
+    result = compared(tmp_path, [WRONG, RIGHT, WRONG, SILENT], [RIGHT, SILENT, RIGHT, SILENT])
+    lines = result.stdout.splitlines()
+    assert lines[:3] == [
+        "q1, broken, newly abstained: 1901 → (abstained)",
+        "q0, fixed, answer changed: 1920 → 1901",
+        "q2, fixed, answer changed: 1920 → 1901",
+    ]
+    assert lines[-1] == "Fixed against broken: p = 1.000 (McNemar's exact test)"
+
+
+def test_the_command_says_that_nothing_differs(tmp_path: Path) -> None:
+    assert compared(tmp_path, [RIGHT], [RIGHT], "--exact").stdout == "No question is answered differently.\n"
+
+
+def test_the_command_refuses_what_cannot_be_compared(tmp_path: Path) -> None:
+    result = compared(tmp_path, [RIGHT], [RIGHT, RIGHT])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "did not ask the same questions" in result.stderr
+    (tmp_path / "after" / "run.jsonl").unlink()
+    missing = CliRunner().invoke(app, ["eval", "diff", str(tmp_path / "before"), str(tmp_path / "after")])
+    assert missing.exit_code == 2
+    assert "is no run of an evaluation" in missing.stderr

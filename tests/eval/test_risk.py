@@ -1,0 +1,188 @@
+"""A threshold with a promised precision: the bound against known values, and when it is given or refused."""
+
+import random
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from eval.risk import Control, Half, RiskError, control, least_answers, most_wrong
+from eval.run import Outcome
+from tests.eval.handmade import outcome
+
+
+@pytest.mark.parametrize(
+    ("wrong", "answered", "error", "expected"),
+    [
+        (0, 10, 0.05, 1 - 0.05 ** (1 / 10)),
+        (0, 100, 0.05, 1 - 0.05 ** (1 / 100)),  # 0.0295, of which the rule of three makes 0.03
+        (0, 1, 0.05, 0.95),
+        (9, 10, 0.05, 0.95 ** (1 / 10)),  # all wrong but one: 1 - x^10 = 0.05
+        (1, 10, 0.05, 0.3942),  # tables of the one-sided bound
+        (1, 10, 0.025, 0.4450),  # and of the two-sided interval, 0.0025 to 0.4450
+        (5, 10, 0.025, 0.8129),
+        (10, 100, 0.025, 0.1762),
+        (10, 10, 0.05, 1.0),
+        (0, 0, 0.05, 1.0),
+    ],
+)
+def test_the_bound_is_that_of_clopper_and_pearson(wrong: int, answered: int, error: float, expected: float) -> None:
+    assert most_wrong(wrong, answered, error) == pytest.approx(expected, abs=5e-5)
+
+
+@pytest.mark.parametrize(("wrong", "answered", "error"), [(0, 24, 0.005), (3, 40, 0.05), (17, 200, 0.005)])
+def test_with_as_many_wrong_as_the_bound_so_few_are_as_improbable_as_the_error(
+    wrong: int, answered: int, error: float
+) -> None:
+    assert binom.cdf(wrong, answered, most_wrong(wrong, answered, error)) == pytest.approx(error)
+
+
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [
+        (0.5, 8),  # 0.5^8 = 0.0039, 0.5^7 = 0.0078
+        (0.8, 24),  # 0.8^24 = 0.0047, 0.8^23 = 0.0059
+        (0.9, 51),
+        (0.99, 528),
+    ],
+)
+def test_a_promise_needs_as_many_answers_without_a_mistake(precision: float, expected: int) -> None:
+    assert least_answers(precision) == expected
+    assert most_wrong(0, expected, 0.005) <= 1 - precision < most_wrong(0, expected - 1, 0.005)
+
+
+def test_a_half_says_how_precise_it_is_and_what_can_be_promised() -> None:
+    half = Half(questions=50, answered=40, wrong=4)
+    assert half.precision == pytest.approx(0.9)
+    assert half.promised(0.05) == pytest.approx(0.7856, abs=5e-5)
+    assert str(half) == "40 of 50 questions answered, 0.900 of them rightly"
+    assert (Half(50, 0, 0).precision, Half(50, 0, 0).promised(0.05)) == (0.0, 0.0)
+
+
+Behaviour = Callable[[int], tuple[float, bool]]
+
+
+def answers(count: int, behaviour: Behaviour, first: int = 0) -> list[Outcome]:
+    """As many questions, each of a fact of its own, answered with a confidence, rightly or not."""
+    found = [(f"q{number}", *behaviour(number)) for number in range(first, first + count)]
+    return [outcome(name, ["grey"], "grey" if right else "red", confidence) for name, confidence, right in found]
+
+
+SURE = answers(100, lambda number: (0.9, True), first=1_000)
+
+
+def fits(number: int) -> bool:
+    """Whether the threshold is fitted on this question of `answers`, and not verified: its mistake is seen there."""
+    return control([*SURE, *answers(1, lambda _: (0.5, False), number)], 0.8).fitted.wrong == 1
+
+
+def test_where_all_answers_are_right_all_are_given() -> None:
+    found = control(SURE, 0.8)
+    assert (found.precision, found.threshold) == (0.8, 0.9)
+    assert found.fitted.questions + found.verified.questions == 100
+    for half in (found.fitted, found.verified):
+        assert (half.answered, half.wrong) == (half.questions, 0)
+        assert half.questions >= 30
+
+
+def test_the_threshold_lies_above_the_wrong_answers() -> None:
+    # every answer below 0.5 is wrong; the tenths of the confidences lie about 0.1 apart
+    found = control(answers(400, lambda number: (number / 400, number >= 200)), 0.9)
+    assert 0.45 < found.threshold <= 0.6
+    assert found.fitted.precision >= 0.9
+    assert found.fitted.promised(0.005) >= 0.9
+    assert found.verified.precision >= 0.9
+
+
+def test_what_is_said_of_a_control_has_its_numbers() -> None:
+    found = Control(0.9, 0.51234, Half(100, 60, 0), Half(110, 70, 3))
+    assert str(found) == (
+        "threshold 0.5123 for a precision of at least 90% with 95% confidence; fitted: 60 of 100 questions answered, "
+        "1.000 of them rightly (at least 0.915); verified on other facts: 70 of 110 questions answered, 0.957 of them "
+        f"rightly (at least {1 - most_wrong(3, 70, 0.05):.3f})"
+    )
+
+
+def test_a_question_without_an_answer_is_wrong_if_it_is_answered() -> None:
+    nonsense = [outcome(f"n{number}", [], "1901", 0.2) for number in range(100)]
+    found = control([*SURE, *nonsense], 0.9)
+    assert found.threshold == 0.9
+    assert (found.fitted.wrong, found.verified.wrong) == (0, 0)
+
+
+def test_an_answer_that_was_held_back_counts_as_it_would_have_been_given() -> None:
+    held_back = [outcome(f"q{number}", ["grey"], None, 0.3, forced="grey") for number in range(1_000, 1_100)]
+    found = control(held_back, 0.8)
+    assert (found.threshold, found.fitted.wrong + found.verified.wrong) == (0.3, 0)
+
+
+def test_questions_about_a_fact_are_all_in_one_half() -> None:
+    grouped = [
+        outcome(f"q{number}", ["grey"], "grey", 0.9, fact=f"f{number // 10}") for number in range(600)
+    ]  # 60 facts of ten
+    found = control(grouped, 0.8)
+    assert found.fitted.questions % 10 == found.verified.questions % 10 == 0
+
+
+def test_the_halves_do_not_depend_on_the_order_of_the_questions() -> None:
+    outcomes = answers(200, lambda number: (number / 200, number >= 60))
+    assert control(outcomes, 0.7) == control(outcomes[::-1], 0.7)
+
+
+@pytest.mark.parametrize("count", [0, 1, 10])
+def test_too_few_questions_are_refused(count: int) -> None:
+    with pytest.raises(RiskError, match=r"cannot be promised: .* 24 answers are needed"):
+        control(SURE[:count], 0.8)
+
+
+def test_questions_about_a_single_fact_are_refused() -> None:
+    with pytest.raises(RiskError, match="cannot be promised"):
+        control([outcome(f"q{number}", ["grey"], "grey", fact="a") for number in range(200)], 0.8)
+
+
+def test_answers_of_which_too_many_are_wrong_everywhere_are_refused_with_what_could_be_promised() -> None:
+    half_right = answers(200, lambda number: (0.5 + number / 1_000, number % 2 == 0))
+    with pytest.raises(RiskError, match="at no threshold are so few answers wrong") as raised:
+        control(half_right, 0.9)
+    found = re.search(r"The most that can be promised from them is about (\d+)%: (\d+) of (\d+)", str(raised.value))
+    assert found
+    assert 20 <= int(found[1]) < 60
+
+
+def test_a_promise_that_the_other_half_breaks_is_refused() -> None:
+    fitting = {number for number in range(100) if fits(number)}
+    assert 30 <= len(fitting) <= 70
+    assert control(answers(100, lambda number: (0.9, True)), 0.8).fitted.questions == len(fitting)
+    with pytest.raises(
+        RiskError, match=r"The promise did not hold on the other half: threshold 0.9000.* 0.000 of them"
+    ):
+        control(answers(100, lambda number: (0.9, number in fitting)), 0.8)
+
+
+@pytest.mark.parametrize("precision", [0.86, 0.89])  # a little above what two of the ten thresholds truly have
+def test_on_well_behaved_answers_the_promise_holds(precision: float) -> None:
+    """Of answers that are right as often as their confidence says, the true precision is known at any threshold."""
+    chance = random.Random(7)
+
+    def behaviour(_: int) -> tuple[float, bool]:
+        confidence = chance.random() ** (1 / 6)
+        return confidence, chance.random() < confidence
+
+    truths = []
+    for _ in range(30):
+        threshold = control(answers(1_000, behaviour), precision).threshold
+        truths.append(6 / 7 * (1 - threshold**7) / (1 - threshold**6))  # the mean confidence above the threshold
+    assert sum(truth < precision for truth in truths) <= 2  # five in a hundred
+    assert np.mean(truths) < precision + 0.06  # and no more is refused than has to be
+
+
+def test_the_threshold_is_the_least_of_ten() -> None:
+    found = control(answers(400, lambda number: (number / 400, number >= 200)), 0.9)
+    fitted = np.array([number / 400 for number in range(400) if fits(number)])
+    below = [at for at in np.quantile(fitted, np.arange(10) / 10, method="higher") if at < found.threshold]
+    assert below
+    for threshold in below:
+        given = fitted >= threshold
+        assert 1 - most_wrong(int((fitted[given] < 0.5).sum()), int(given.sum()), 0.005) < 0.9
