@@ -23,13 +23,13 @@ from eval.questions import Question
 from index.embedding import DEFAULT_EMBEDDER, load_embedder
 from index.retrieval import Retriever
 from service import confidence
+from service.answering import TOP_K
 from service.confidence import Features
 from service.corroboration import words
 from service.reader import SHIPPED_READER, Reader, Span
 from service.reader.model import load_span_reader
 from service.reader.sentence import SentenceReader
 
-TOP_K = 5
 FOLDS = 4
 RISK = 0.4  # of the answers that are given there, the share that may be wrong
 SPAN = ("score",)  # with share and cosine the AUC on squad-dev is 0.81 as well

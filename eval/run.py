@@ -1,7 +1,7 @@
 """The evaluation: every question through the two halves of `Answerer.ask`, each scored."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -10,7 +10,7 @@ from eval.questions import Gold, Question, QuestionsError, check_golds
 from index.passages import Passage
 from index.sentences import sentences
 from index.store import Store
-from service.answering import Answer, Answerer, QuestionError
+from service.answering import TOP_K, Answer, Answerer, QuestionError
 
 RANKING_DEPTH = 10
 
@@ -106,22 +106,20 @@ def run(
     for number, question in enumerate(questions, start=1):
         among = [ids[question.document]] if setting == "reading" else None
         try:
-            reading = answerer.retrieve(question.question, documents=among)
+            found = answerer.retrieve(question.question, RANKING_DEPTH, among)
         except QuestionError as error:
             raise QuestionsError(f"{question.id} cannot be asked: {error}") from error
+        reading = replace(found, hits=found.hits[:TOP_K])
         answer = answerer.decide(reading)
         forced = answerer.decide(reading, min_confidence=0.0)
         golds = question.answers
-        ranking = None
-        if setting == "open":
-            found = answerer.search(question.question, RANKING_DEPTH)
-            ranking = tuple(_contains(hit.document.uri, hit.passage, golds) for hit in found)
+        ranking = tuple(_contains(hit.document.uri, hit.passage, golds) for hit in found.hits)
         outcomes.append(
             Outcome(
                 question=question,
                 answer=answer,
                 forced=forced,
-                ranking=ranking,
+                ranking=ranking if setting == "open" else None,
                 relevant=sum(
                     _contains(uri, passage, golds)
                     for uri in {gold.document for gold in golds}

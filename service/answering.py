@@ -22,6 +22,7 @@ from service.reader.sentence import SentenceReader
 
 log = logging.getLogger(__name__)
 MAX_QUESTION = 1_000  # characters
+TOP_K = 5  # passages that are retrieved and read
 MAX_TOP_K = 50
 RELATED = 3
 
@@ -148,7 +149,7 @@ class Answerer:
     def ask(
         self,
         question: str,
-        top_k: int = 5,
+        top_k: int = TOP_K,
         documents: Sequence[str] | None = None,
         min_confidence: float | None = None,
     ) -> Answer:
@@ -158,7 +159,7 @@ class Answerer:
         """
         return self.decide(self.retrieve(question, top_k, documents), min_confidence)
 
-    def retrieve(self, question: str, top_k: int = 5, documents: Sequence[str] | None = None) -> Reading:
+    def retrieve(self, question: str, top_k: int = TOP_K, documents: Sequence[str] | None = None) -> Reading:
         """The first half of `ask`: what there is to be read."""
         began = time.perf_counter()
         words = normalised_question(question)
@@ -211,7 +212,7 @@ class Answerer:
                 best = (False, spans, probability)
         return best
 
-    def search(self, question: str, top_k: int = 5) -> list[Hit]:
+    def search(self, question: str, top_k: int = TOP_K) -> list[Hit]:
         """The best passages for a question, unread. Raises QuestionError."""
         return self.retriever.search(normalised_question(question), top_k)
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from index.documents import DocumentRef
 from index.retrieval import Scores
 from service import examples
-from service.answering import MAX_QUESTION, MAX_TOP_K, IndexRef, PassageSlice
+from service.answering import MAX_QUESTION, MAX_TOP_K, TOP_K, IndexRef, PassageSlice
 
 
 def _not_blank(question: str) -> str:
@@ -41,7 +41,7 @@ class AskRequest(Request):
     model_config = ConfigDict(json_schema_extra={"example": examples.ASK_REQUEST})
 
     question: Question
-    top_k: TopK = 5
+    top_k: TopK = TOP_K
     documents: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=1_000)] | None = (
         Field(None, description="ids of the documents to search; null for all")
     )
@@ -56,7 +56,7 @@ class SearchRequest(Request):
     model_config = ConfigDict(json_schema_extra={"example": examples.SEARCH_REQUEST})
 
     question: Question
-    top_k: TopK = 5
+    top_k: TopK = TOP_K
 
 
 class HitView(BaseModel):
