@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from index.derived import publish_if_needed
 from index.documents import (
@@ -25,8 +25,8 @@ from index.embedding import Embedder, EmbedderError
 from index.passages import MAX_TOKENS, Passage, split
 from index.store import (
     FILE_NAME,
-    FORMAT,
     DamagedStoreError,
+    OutdatedStoreError,
     Store,
     Writer,
     make_directory,
@@ -34,6 +34,7 @@ from index.store import (
     model_input_sha256,
 )
 
+LOCK = "build.lock"
 SUGGESTIONS = ".attestsuggestions"
 CONTEXT_TOKENS = 48  # of the embedder's tokens, kept free for title and section
 LEAST_TOKENS = 16  # of a passage: an embedder that takes fewer is of no use
@@ -54,7 +55,10 @@ Watch = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a build did. `unread` holds (path, reason); `set_aside` is a damaged store that was replaced."""
+    """What a build did. `unread` holds (path, reason); `set_aside` is a store that was replaced.
+
+    It was damaged or made by another version of Attest: its name says which.
+    """
 
     generation: int
     documents: int
@@ -72,8 +76,8 @@ def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lamb
     """Bring the index in `directory` up to date with the files of `folder`, in one transaction.
 
     Only what changed is embedded, and files that are gone are removed; one that is there but out of reach keeps its
-    document, and if no file can be read, the index stays as it was. `watch` is told of each step. Raises
-    NotADirectoryError, StoreError and EmbedderError.
+    document, unless its vectors are another embedder's. If no file can be read, the index stays as it was; if nothing
+    changed, its generation does. `watch` is told of each step. Raises NotADirectoryError, StoreError and EmbedderError.
     """
     began = time.monotonic()
     found = find_files(folder)
@@ -84,7 +88,7 @@ def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lamb
         with store.transaction() as writer:
             before = store.meta()
             stored = {listing.ref.id: listing.ref.sha256 for listing in store.listing()}
-            current = before is not None and (before.format, before.embedder_sha256) == (FORMAT, embedder.fingerprint)
+            current = before is not None and before.embedder_sha256 == embedder.fingerprint
             batch = _Batch(writer, embedder, current, len(found.files), watch)
             for uri, path in found.files:
                 try:
@@ -93,7 +97,7 @@ def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lamb
                         batch.add(uri, data)
                     kept.add(document_id(uri))
                 except UnreadableFileError as error:
-                    if isinstance(error, OutOfReachError) and document_id(uri) in stored:
+                    if current and isinstance(error, OutOfReachError) and document_id(uri) in stored:
                         kept.add(document_id(uri))
                     unread.append((os.fsencode(uri).decode("utf-8", "replace"), str(error)))
                 batch.file_done()
@@ -103,8 +107,10 @@ def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lamb
                 writer.delete(missing)
             asked = (str(folder.resolve()), tuple(suggestions))
             same = before is not None and (before.folder, before.suggestions) == asked
-            if kept and (batch.documents or gone or not same):
-                writer.finish(embedder, folder, suggestions, (before.generation if before else 0) + 1)
+            if kept:
+                changed = bool(batch.documents or gone or not same)
+                generation = (before.generation if before else 0) + changed
+                writer.finish(embedder, folder, suggestions, unread, generation)
         meta = store.meta()
         if meta:
             publish_if_needed(store, meta)
@@ -187,23 +193,35 @@ def _suggestions(folder: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
+def is_building(directory: Path) -> bool:
+    """Whether a build is under way in an index directory."""
+    if not (directory / LOCK).exists():
+        return False
+    try:
+        with FileLock(directory / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 @contextmanager
 def _writer(directory: Path) -> Iterator[tuple[Store, Path | None]]:
     """Open the store for the one process that may build at a time; the others wait."""
     make_directory(directory)
-    with FileLock(directory / "build.lock"):
+    with FileLock(directory / LOCK):
         store, set_aside = _writable(directory)
         with store:
             yield store, set_aside
 
 
 def _writable(directory: Path) -> tuple[Store, Path | None]:
-    """Open the store to write; one that is damaged is renamed, and its new name returned."""
+    """Open the store to write; one damaged or of another version is renamed, and its new name returned."""
     try:
         return Store.create(directory), None
-    except DamagedStoreError:
+    except (DamagedStoreError, OutdatedStoreError) as error:
         path = directory / FILE_NAME
-        aside = path.with_name(f"{FILE_NAME}.damaged-{time.time_ns()}")
+        kind = "older" if isinstance(error, OutdatedStoreError) else "damaged"
+        aside = path.with_name(f"{FILE_NAME}.{kind}-{time.time_ns()}")
         for suffix in ("", "-wal", "-shm"):
             beside = path.with_name(FILE_NAME + suffix)
             if beside.exists():

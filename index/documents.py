@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from index.language import language
 from index.markup import plain
 from index.structure import Block, Structure, parse
 
 SUFFIXES = (".txt", ".md")
 MAX_BYTES = 20_000_000
 MAX_TITLE = 300  # code points
+LANGUAGE_SAMPLE = 5_000  # code points: more of them would not make the language surer
 IGNORE_FILE = ".attestignore"
 
 
@@ -27,13 +29,17 @@ class OutOfReachError(UnreadableFileError):
 
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
-    """What a citation says of its document. `uri` is the file's path in its folder, `sha256` that of its bytes."""
+    """What a citation says of its document. `uri` is the file's path in its folder, `sha256` that of its bytes.
+
+    `lang` is the language it states or is surely written in, as a BCP 47 tag such as "en".
+    """
 
     id: str
     title: str
     uri: str
     date: str | None
     sha256: str
+    lang: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +93,24 @@ def document(uri: str, data: bytes) -> tuple[Document, Structure]:
     text = decode(data)
     structure = parse(text)
     title = _words(structure.title or "") or PurePosixPath(uri).stem
-    ref = DocumentRef(document_id(uri), title, uri, structure.date, hashlib.sha256(data).hexdigest())
+    lang = structure.lang or language(_beginning(text, structure.blocks))
+    ref = DocumentRef(document_id(uri), title, uri, structure.date, hashlib.sha256(data).hexdigest(), lang)
     return Document(ref, text, structure.url, tuple(_sections(structure.blocks, title, len(text)))), structure
 
 
 def _words(line: str) -> str:
     """The words of a title, without markup."""
     return plain(line, 0, len(line)).text[:MAX_TITLE]
+
+
+def _beginning(text: str, blocks: tuple[Block, ...]) -> str:
+    """The words of the first paragraphs and items, as many as tell the language."""
+    words, room = [], LANGUAGE_SAMPLE
+    for block in blocks:
+        if room > 0 and block.kind in ("paragraph", "item"):
+            words.append(plain(text, block.start, min(block.end, block.start + room)).text)
+            room -= len(words[-1])
+    return " ".join(words)
 
 
 def _sections(blocks: tuple[Block, ...], title: str, length: int) -> Iterator[Section]:

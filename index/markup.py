@@ -7,30 +7,30 @@ wiki links, emphasis, inline code, references, templates, comments and the inlin
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 _WORDS = r"(?:[^\[\]\n]|\n(?!\s*\n)){1,500}?"
 _TAGS = "b|i|u|s|em|strong|small|sub|sup|span|br|code|nowiki|blockquote|cite|q"
-_CONSTRUCTS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"!?\[(?P<inner>{_WORDS})\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"\n]*\")?\)",  # [words](address)
-        r"\[\[(?:[^\[\]|\n]{1,500}\|)?(?P<inner>[^\[\]|\n]{1,500})\]\]",  # [[page|words]]
-        r"\[https?://[^\s\[\]]+ (?P<inner>[^\[\]\n]{1,500})\]",  # [address words]
-        r"\*\*(?=\S)(?P<inner>[^\n]{1,1000}?)(?<=\S)\*\*",
-        r"(?<!\w)__(?=\S)(?P<inner>[^\n]{1,1000}?)(?<=\S)__(?!\w)",
-        r"(?<![\w*])\*(?=[^\s*])(?P<inner>[^*\n]{1,1000}?)(?<=[^\s*])\*(?![\w*])",
-        r"(?<![\w_])_(?=[^\s_])(?P<inner>[^_\n]{1,1000}?)(?<=[^\s_])_(?![\w_])",
-        r"(?<!')'''(?!')(?P<inner>[^\n]{1,1000}?)'''(?!')",
-        r"(?<!')''(?!')(?P<inner>[^'\n]{1,1000}?)''(?!')",
-        r"`(?P<inner>[^`\n]{1,500})`",
-        r"<(?P<inner>https?://[^<>\s]+)>",
-        r"<ref[^<>]{0,500}/>(?P<inner>)",
-        r"<ref[^<>/]{0,500}>[^<>]{0,500}</ref>(?P<inner>)",
-        r"\{\{[^{}]{0,1000}\}\}(?P<inner>)",
-        r"<!--.{0,1000}?-->(?P<inner>)",
-        rf"</?(?:{_TAGS})(?:\s[^<>\n]{{0,200}})?/?>(?P<inner>)",
-    )
+Kind = Literal["link", "strong", "emphasis", "code", "note", "tag"]
+_PATTERNS: list[tuple[Kind, str]] = [
+    ("link", rf"!?\[(?P<inner>{_WORDS})\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"\n]*\")?\)"),  # [words](address)
+    ("link", r"\[\[(?:[^\[\]|\n]{1,500}\|)?(?P<inner>[^\[\]|\n]{1,500})\]\]"),  # [[page|words]]
+    ("link", r"\[https?://[^\s\[\]]+ (?P<inner>[^\[\]\n]{1,500})\]"),  # [address words]
+    ("strong", r"\*\*(?=\S)(?P<inner>[^\n]{1,1000}?)(?<=\S)\*\*"),
+    ("strong", r"(?<!\w)__(?=\S)(?P<inner>[^\n]{1,1000}?)(?<=\S)__(?!\w)"),
+    ("emphasis", r"(?<![\w*])\*(?=[^\s*])(?P<inner>[^*\n]{1,1000}?)(?<=[^\s*])\*(?![\w*])"),
+    ("emphasis", r"(?<![\w_])_(?=[^\s_])(?P<inner>[^_\n]{1,1000}?)(?<=[^\s_])_(?![\w_])"),
+    ("strong", r"(?<!')'''(?!')(?P<inner>[^\n]{1,1000}?)'''(?!')"),
+    ("emphasis", r"(?<!')''(?!')(?P<inner>[^'\n]{1,1000}?)''(?!')"),
+    ("code", r"`(?P<inner>[^`\n]{1,500})`"),
+    ("link", r"<(?P<inner>https?://[^<>\s]+)>"),
+    ("note", r"<ref[^<>]{0,500}/>(?P<inner>)"),
+    ("note", r"<ref[^<>/]{0,500}>[^<>]{0,500}</ref>(?P<inner>)"),
+    ("note", r"\{\{[^{}]{0,1000}\}\}(?P<inner>)"),
+    ("note", r"<!--.{0,1000}?-->(?P<inner>)"),
+    ("tag", rf"</?(?:{_TAGS})(?:\s[^<>\n]{{0,200}})?/?>(?P<inner>)"),
 ]
+_CONSTRUCTS = [(kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATTERNS]
 _MARKUP_CHARACTERS = re.compile(r"[\[*_'`<{]")
 _LINE_PREFIX = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>)\s+")
 
@@ -39,6 +39,7 @@ _LINE_PREFIX = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>)\s+")
 class Construct:
     """One piece of markup, [start, end), around the words it marks, [inner_start, inner_end)."""
 
+    kind: Kind
     start: int
     inner_start: int
     inner_end: int
@@ -62,10 +63,10 @@ def constructs(text: str, start: int, end: int) -> Iterator[Construct]:
     slice_ = text[start:end]
     if not _MARKUP_CHARACTERS.search(slice_):
         return
-    for pattern in _CONSTRUCTS:
+    for kind, pattern in _CONSTRUCTS:
         for match in pattern.finditer(slice_):
             inner_start, inner_end = match.span("inner")
-            yield Construct(start + match.start(), start + inner_start, start + inner_end, start + match.end())
+            yield Construct(kind, start + match.start(), start + inner_start, start + inner_end, start + match.end())
 
 
 def marker_end(text: str, start: int, end: int) -> int:

@@ -10,7 +10,7 @@ from index.documents import DocumentRef
 from index.embedding import Embedder
 from index.lexical import LexicalIndex
 from index.passages import Passage
-from index.store import FORMAT, Meta, MissingStoreError, Store, StoreError, command
+from index.store import Meta, MissingStoreError, Store, StoreError, command
 
 DEPTH = 50  # how many passages each search hands to the fusion
 # Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
@@ -121,11 +121,6 @@ def _open(directory: Path, embedder: Embedder) -> tuple[Store, Meta]:
         meta = store.meta()
         if meta is None or not store.counts()[1]:
             raise MissingStoreError(f"The index in {directory} is empty. Fill it with: {command(directory)}")
-        if meta.format != FORMAT:
-            raise StoreError(
-                f"The index in {directory} was made by another version of Attest; rebuild it with: "
-                f"{command(directory, meta.folder, embedder.name)}"
-            )
         _check_embedder(meta, directory, embedder)
     except BaseException:
         store.close()

@@ -20,8 +20,9 @@ from index.passages import Passage, context
 
 FILE_NAME = "attest.sqlite"
 DEFAULT_DIRECTORY = ".attest"
-# Raise it whenever the same files would give other documents, sections or passages than before.
-FORMAT = 1
+# Raise it whenever the tables change, or the same files would give other documents, sections or passages than before.
+FORMAT = 2
+MAX_UNREAD = 1_000  # files that are remembered as not read
 
 _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
@@ -33,13 +34,13 @@ _OUT_OF_REACH = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_NOMEM,
 }
-_DOCUMENT = "id, title, uri, date, sha256, url, sections, text"
+_DOCUMENT = "id, title, uri, date, sha256, lang, url, sections, text"
 _PASSAGE = 'id, document_id, start, "end", section, sentences, input_sha256, vector'
 _SCHEMA = """
 CREATE TABLE meta (value TEXT NOT NULL);
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, uri TEXT NOT NULL UNIQUE, date TEXT, sha256 TEXT NOT NULL,
-    url TEXT, sections TEXT NOT NULL, text TEXT NOT NULL, digest TEXT NOT NULL
+    lang TEXT, url TEXT, sections TEXT NOT NULL, text TEXT NOT NULL, digest TEXT NOT NULL
 );
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
@@ -64,9 +65,16 @@ class DamagedStoreError(StoreError):
     """The SQLite file is damaged or holds something else."""
 
 
+class OutdatedStoreError(StoreError):
+    """The SQLite file was made by another version of Attest, older or newer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What an index was made with. `generation` counts its changes; `fingerprint` is a sha256 over its contents."""
+    """What an index was made with. `generation` counts its changes; `fingerprint` is a sha256 over its contents.
+
+    `unread` holds (path, reason) of the first MAX_UNREAD files that the last build could not read.
+    """
 
     format: int
     generation: int
@@ -76,6 +84,7 @@ class Meta:
     embedder_sha256: str
     dimensions: int
     suggestions: tuple[str, ...]
+    unread: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ class Store:
 
     @classmethod
     def open(cls, directory: Path) -> "Store":
-        """Open to read. Raises StoreError: MissingStoreError and DamagedStoreError among them."""
+        """Open to read. Raises StoreError: MissingStoreError, DamagedStoreError and OutdatedStoreError among them."""
         path = directory / FILE_NAME
         if not path.is_file():
             raise MissingStoreError(f"There is no index in {directory}. Make one with: {command(directory)}")
@@ -165,24 +174,30 @@ class Store:
             raise _unusable(self.directory, error) from error
 
     def meta(self) -> Meta | None:
-        """What the index was made with, or None while it has never been filled."""
+        """What the index was made with, or None while it has never been filled.
+
+        Raises OutdatedStoreError if that was another version, whose tables may have other columns.
+        """
         rows = self._rows("SELECT value FROM meta")
         if not rows:
             return None
         try:
             fields = json.loads(rows[0][0])
-            return Meta(**{**fields, "suggestions": tuple(fields["suggestions"])})
+            if fields["format"] != FORMAT:
+                raise _outdated(self.directory, fields)
+            unread = tuple((path, reason) for path, reason in fields["unread"])
+            return Meta(**{**fields, "suggestions": tuple(fields["suggestions"]), "unread": unread})
         except (ValueError, TypeError, KeyError) as error:
             raise _damaged(self.directory, "its description cannot be read") from error
 
     def listing(self, document_id: str | None = None) -> list[Listing]:
         """All documents, or the one with this id, in the order of their paths and without their texts."""
         rows = self._rows(
-            "SELECT id, title, uri, date, sha256, url, length(text), (SELECT count(*) FROM passages "
+            "SELECT id, title, uri, date, sha256, lang, url, length(text), (SELECT count(*) FROM passages "
             "WHERE document_id = documents.id) FROM documents WHERE ?1 IS NULL OR id = ?1 ORDER BY uri",
             (document_id,),
         )
-        return [Listing(DocumentRef(*row[:5]), *row[5:]) for row in rows]
+        return [Listing(DocumentRef(*row[:6]), *row[6:]) for row in rows]
 
     def _document(self, document_id: str) -> Document:
         """The document with this id, whole. Raises KeyError, and DamagedStoreError if it is not what was stored."""
@@ -284,7 +299,7 @@ class Writer:
         self.delete(document.id)
         ref = document.ref
         sections = json.dumps([[s.title, s.start, s.end] for s in document.sections], ensure_ascii=False)
-        row = (ref.id, ref.title, ref.uri, ref.date, ref.sha256, document.url, sections, document.text)
+        row = (ref.id, ref.title, ref.uri, ref.date, ref.sha256, ref.lang, document.url, sections, document.text)
         self._insert("documents", _DOCUMENT, row)
         for passage, vector in zip(passages, vectors, strict=True):
             row_of_passage = (
@@ -310,8 +325,15 @@ class Writer:
         row = self._connection.execute(query, (input_sha256,)).fetchone()
         return np.frombuffer(row[0], dtype="<f4") if row else None
 
-    def finish(self, embedder: Embedder, folder: Path, suggestions: Sequence[str], generation: int) -> None:
-        """Record what this generation was made with."""
+    def finish(
+        self,
+        embedder: Embedder,
+        folder: Path,
+        suggestions: Sequence[str],
+        unread: Sequence[tuple[str, str]],
+        generation: int,
+    ) -> None:
+        """Record what this generation was made with, and what could not be read for it."""
         contents = hashlib.sha256(f"{FORMAT} {embedder.fingerprint}\n".encode())
         for row in self._connection.execute("SELECT digest FROM documents ORDER BY id"):
             contents.update(f"{row[0]}\n".encode())
@@ -324,6 +346,7 @@ class Writer:
             embedder_sha256=embedder.fingerprint,
             dimensions=embedder.dimensions,
             suggestions=tuple(suggestions),
+            unread=tuple(unread[:MAX_UNREAD]),
         )
         self._connection.execute("DELETE FROM meta")
         self._connection.execute("INSERT INTO meta VALUES (?)", (json.dumps(asdict(meta), ensure_ascii=False),))
@@ -375,6 +398,14 @@ def _unusable(directory: Path, error: sqlite3.Error) -> StoreError:
     if code is not None and code & 0xFF in _OUT_OF_REACH:
         return StoreError(f"The index in {directory} cannot be used now ({FILE_NAME}: {error}).")
     return _damaged(directory, str(error))
+
+
+def _outdated(directory: Path, fields: dict[str, Any]) -> OutdatedStoreError:
+    """Whatever another version described its index with, tell how to make it again."""
+    made = command(directory, fields.get("folder", "FOLDER"), fields.get("embedder", DEFAULT_EMBEDDER))
+    return OutdatedStoreError(
+        f"The index in {directory} was made by another version of Attest; rebuild it with: {made}"
+    )
 
 
 def _damaged(directory: Path, what: str) -> DamagedStoreError:

@@ -45,6 +45,7 @@ _ADDRESS_LABEL = re.compile(
     re.IGNORECASE,
 )
 _KEY = re.compile(r"[A-Za-z_-]{1,40}")
+_LANGUAGE_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
 _DATE_LABEL = re.compile(r"^(?:published|updated|date|posted)(?:\s+on)?\s*:?\s+", re.IGNORECASE)
 _DATE_FORMATS = ("%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d")
 _ENDS_SENTENCE = re.compile(r"[.!?…:;][\"'”’»)\]*_]*\s*$")
@@ -63,12 +64,13 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What the layout of a text tells: its blocks in order, and the title, date and address it states."""
+    """What the layout of a text tells: its blocks in order, and the title, date, address and language it states."""
 
     blocks: tuple[Block, ...]
     title: str | None
     date: str | None
     url: str | None
+    lang: str | None
 
 
 def parse_date(line: str) -> str | None:
@@ -108,7 +110,13 @@ def parse(text: str) -> Structure:
                 url = url or address["url"]
             after_label = bool(label) and not (label and label["url"])
         blocks.append(block)
-    return Structure(tuple(_rejoined(text, blocks)), title, published, url)
+    return Structure(tuple(_rejoined(text, blocks)), title, published, url, _stated_language(fields))
+
+
+def _stated_language(fields: dict[str, str]) -> str | None:
+    """The primary language of the first field that is a language tag: "pt" for pt-BR."""
+    tags = (_LANGUAGE_TAG.fullmatch(fields.get(name, "")) for name in ("lang", "language"))
+    return next((tag[1].lower() for tag in tags if tag), None)
 
 
 def _any_prose(blocks: list[Block]) -> bool:

@@ -291,6 +291,24 @@ def test_a_file_that_becomes_unreadable_is_named_and_removed(
     assert list(stored(tmp_path / "index")) == ["b.txt"]
 
 
+def test_what_could_not_be_read_is_remembered_and_makes_no_generation(
+    write: Callable[..., Path], hashing: HashingEmbedder, tmp_path: Path
+) -> None:
+    folder = write({"a.txt": "Oil.", "b.txt": b"\xff"})
+    remembered = []
+    for change in ({}, {"c.txt": b"\0"}, {"b.txt": "Gas."}):
+        write(change)
+        report = build(folder, tmp_path / "index", hashing)
+        with Store.open(tmp_path / "index") as store:
+            meta = store.meta()
+        assert meta
+        assert meta.unread == report.unread
+        remembered.append((meta.generation, meta.fingerprint, [path for path, _ in meta.unread]))
+    (_, contents, _), _, (_, others, _) = remembered
+    assert contents != others
+    assert remembered == [(1, contents, ["b.txt"]), (1, contents, ["b.txt", "c.txt"]), (2, others, ["c.txt"])]
+
+
 def test_a_folder_with_nothing_readable_leaves_the_index_as_it_was(
     write: Callable[..., Path], hashing: HashingEmbedder, tmp_path: Path
 ) -> None:
@@ -331,16 +349,24 @@ def test_another_embedder_rebuilds_everything(write: Callable[..., Path], tmp_pa
         assert {vector.shape for _, _, _, vector in store.all_passages()} == {(128,)}
 
 
-def test_another_format_rebuilds_everything(write: Callable[..., Path], tmp_path: Path) -> None:
-    folder, embedder = write({"a.txt": "Oil."}), CountingEmbedder()
-    build(folder, tmp_path / "index", embedder)
-    connection = sqlite3.connect(tmp_path / "index" / FILE_NAME)
-    connection.execute("UPDATE meta SET value = json_set(value, '$.format', 0)")
+def test_a_store_of_another_version_is_set_aside_and_built_anew(write: Callable[..., Path], tmp_path: Path) -> None:
+    folder, directory, embedder = write({"a.txt": "Oil."}), tmp_path / "index", CountingEmbedder()
+    build(folder, directory, embedder)
+    connection = sqlite3.connect(directory / FILE_NAME)
+    connection.execute("UPDATE meta SET value = json_remove(json_set(value, '$.format', 1), '$.unread')")
+    connection.execute("ALTER TABLE documents DROP COLUMN lang")
     connection.commit()
     connection.close()
-    report = build(folder, tmp_path / "index", embedder)
-    assert (report.generation, report.changed_documents) == (2, 1)
+    before = (directory / FILE_NAME).read_bytes()
+    report = build(folder, directory, embedder)
+    assert report.set_aside
+    assert report.set_aside.parent == directory
+    assert report.set_aside.name.startswith(f"{FILE_NAME}.older-")
+    assert report.set_aside.read_bytes() == before
+    assert (report.generation, report.changed_documents) == (1, 1)
     assert embedder.embedded == ["a. Oil.", "a. Oil."]
+    assert [hit.passage.text for hit in search(directory, "oil")] == ["Oil."]
+    assert build(folder, directory, embedder).set_aside is None
 
 
 def test_an_embedder_that_fails_leaves_the_index_as_it_was(
@@ -464,6 +490,20 @@ def test_a_file_out_of_reach_keeps_its_document(write: Callable[..., Path], tmp_
     ((uri, _),) = report.unread
     assert (uri, report.documents, report.removed_documents) == ("a.txt", 2, 0)
     assert len(search(tmp_path / "index", "They trade.")) == 2
+
+
+def test_a_file_out_of_reach_loses_its_document_to_another_embedder(write: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write({"a.txt": "They trade.", "b.txt": "Oil."})
+    build(folder, tmp_path / "index", HashingEmbedder())
+    for name, dimensions in (("a.txt", 128), ("b.txt", 64)):  # the last with nothing left to read
+        (folder / name).unlink()
+        (folder / name).symlink_to(folder / name)
+        assert build(folder, tmp_path / "index", HashingEmbedder(dimensions)).generation == 2
+        assert list(stored(tmp_path / "index")) == ["b.txt"]
+        with Store.open(tmp_path / "index") as store:
+            meta = store.meta()
+        assert meta
+        assert meta.dimensions == 128
 
 
 def test_a_linked_folder_is_named_and_not_followed(write: Callable[..., Path], tmp_path: Path) -> None:

@@ -70,6 +70,35 @@ def test_a_document_without_a_title_has_its_files_name() -> None:
     assert read.sections == (Section(None, 0, 19),)
 
 
+def test_the_language_is_that_of_the_words_and_not_of_headings_addresses_and_markup() -> None:
+    english = "The bridge opened in 1932, and it rained all day."
+    russian = "Мост открылся в 1932 году, шёл дождь."
+    for words, foreign, lang in ((english, russian, "en"), (russian, english, "ru")):
+        for text in (f"# {foreign * 3}\n\n{words}", f"{words}\n\nhttps://e.org/{'abc/' * 99}", f"- {words}"):
+            read, _ = document("a.md", text.encode())
+            assert read.ref.lang == lang
+
+
+def test_a_language_that_the_document_states_is_believed() -> None:
+    words = "The bridge opened in 1932, and it rained all day."
+    for stated, lang in (("es", "es"), ("español", "en"), ("", "en")):
+        read, _ = document("a.md", f"---\nlang: {stated}\n---\n\n{words}".encode())
+        assert read.ref.lang == lang
+
+
+@pytest.mark.parametrize("between", [" ", "\n\n"])
+def test_the_beginning_tells_the_language(between: str) -> None:
+    english = ["The bridge opened in 1932, and it rained all day."] * 110
+    russian = ["Мост открылся в 1932 году, шёл дождь."] * 1_000
+    for lang, sentences in (("en", english + russian), ("ru", russian + english)):
+        assert document("a.txt", between.join(sentences).encode())[0].ref.lang == lang
+
+
+def test_a_document_whose_language_is_not_sure_has_none() -> None:
+    assert document("a.txt", b"Oil.")[0].ref.lang is None
+    assert document("a.txt", b"# The bridge opened in 1932, and it rained all day.\n\n1992.")[0].ref.lang is None
+
+
 def test_the_sha256_is_that_of_the_bytes_with_their_byte_order_mark() -> None:
     data = b"\xef\xbb\xbfHugo died.\r\n"
     read, _ = document("a.txt", data)
@@ -100,6 +129,7 @@ def test_the_wikipedia_seed_as_a_document() -> None:
     assert read.text == data.decode()
     assert len(read.text) == 8_930
     assert (read.ref.title, read.ref.date, read.url) == ("Russia–Venezuela relations", None, None)
+    assert read.ref.lang == "en"
     assert read.ref.sha256 == "1841bde39011cc67d9a491b1d9bda37041d41fe725dae72df0b55f600ebf5b3f"
     assert hashlib.sha256(data).hexdigest() == read.ref.sha256
     assert [section.title for section in read.sections] == [
@@ -122,7 +152,7 @@ def test_the_moscow_times_seed_as_a_document() -> None:
     assert read.text == data.decode()
     assert len(read.text) == 2_008
     assert read.ref.title == "Putin Congratulates Venezuela's Maduro on Election Victory"
-    assert read.ref.date == "2024-07-29"
+    assert (read.ref.date, read.ref.lang) == ("2024-07-29", "en")
     assert read.url == (
         "https://www.themoscowtimes.com/2024/07/29/putin-congratulates-venezuelas-maduro-on-election-victory-a85860"
     )

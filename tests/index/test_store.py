@@ -1,7 +1,7 @@
 """The store: one truth, in transactions, that says when it is damaged."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from index.passages import split
 from index.store import (
     FILE_NAME,
     FORMAT,
+    MAX_UNREAD,
     DamagedStoreError,
     MissingStoreError,
+    OutdatedStoreError,
     Store,
     StoreError,
     Writer,
@@ -36,11 +38,16 @@ def put(writer: Writer, uri: str, text: str) -> None:
     writer.put(read, passages, hashing.encode([model_input(read.ref.title, passage) for passage in passages]))
 
 
-def fill(directory: Path, files: dict[str, str], generation: int = 1) -> None:
+def fill(
+    directory: Path,
+    files: dict[str, str],
+    generation: int = 1,
+    unread: Sequence[tuple[str, str]] = (("x.bin", "binary"),),
+) -> None:
     with Store.create(directory) as store, store.transaction() as writer:
         for uri, text in files.items():
             put(writer, uri, text)
-        writer.finish(HashingEmbedder(), Path("documents"), ["Who?"], generation)
+        writer.finish(HashingEmbedder(), Path("documents"), ["Who?"], unread, generation)
 
 
 def execute(directory: Path, command: str) -> None:
@@ -79,8 +86,28 @@ def test_meta_tells_what_an_index_was_made_with(tmp_path: Path, hashing: Hashing
         meta = store.meta()
     assert meta
     assert (meta.format, meta.generation, meta.suggestions) == (FORMAT, 7, ("Who?",))
+    assert meta.unread == (("x.bin", "binary"),)
     assert Path(meta.folder) == Path("documents").resolve()
     assert (meta.embedder, meta.embedder_sha256, meta.dimensions) == ("hashing", hashing.fingerprint, 256)
+
+
+def test_the_language_of_a_document_is_stored_and_listed(tmp_path: Path) -> None:
+    fill(tmp_path, {"a.txt": "The bridge opened in 1932, and it rained all day.", "b.txt": "Oil."})
+    with Store.open(tmp_path) as store:
+        assert [listing.ref.lang for listing in store.listing()] == ["en", None]
+        assert {ref.uri: ref.lang for _, _, ref, _ in store.all_passages()} == {"a.txt": "en", "b.txt": None}
+
+
+def test_the_first_thousand_unread_files_are_remembered_and_leave_the_fingerprint_alone(tmp_path: Path) -> None:
+    fill(tmp_path / "a", {"a.txt": TEXT}, unread=[])
+    fill(tmp_path / "b", {"a.txt": TEXT}, unread=[(f"{number}.bin", "binary") for number in range(MAX_UNREAD + 5)])
+    with Store.open(tmp_path / "a") as none, Store.open(tmp_path / "b") as many:
+        before, after = none.meta(), many.meta()
+    assert before
+    assert after
+    assert (before.unread, len(after.unread)) == ((), MAX_UNREAD)
+    assert (after.unread[0], after.unread[-1]) == (("0.bin", "binary"), ("999.bin", "binary"))
+    assert before.fingerprint == after.fingerprint
 
 
 def test_the_fingerprint_depends_on_the_contents_and_not_on_their_history(tmp_path: Path) -> None:
@@ -154,7 +181,7 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
             with store.transaction() as writer:
                 writer.delete(ID)
                 put(writer, "b.txt", "Oil.")
-                writer.finish(HashingEmbedder(), Path("other"), [], 2)
+                writer.finish(HashingEmbedder(), Path("other"), [], [], 2)
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -236,7 +263,32 @@ def test_a_damaged_file_is_named_with_the_command_that_mends_it(tmp_path: Path, 
         assert str(raised.value).endswith(f"Make it again from the documents with: {command(tmp_path)}")
 
 
-@pytest.mark.parametrize("value", ["not json", "[]", "{}", "7", '{"suggestions": []}', '{"suggestions": null}'])
+@pytest.mark.parametrize(
+    ("value", "made"),
+    [
+        ('{"format": 1, "folder": "/papers", "embedder": "e5", "suggestions": []}', ("/papers", "e5")),
+        (f'{{"format": {FORMAT + 1}, "something": "else"}}', ("FOLDER",)),
+    ],
+)
+def test_a_store_of_another_version_is_named_and_not_called_damaged(
+    tmp_path: Path, value: str, made: tuple[str, ...]
+) -> None:
+    fill(tmp_path, {"a.txt": TEXT})
+    for change in (f"UPDATE meta SET value = '{value}'", "ALTER TABLE documents DROP COLUMN lang"):
+        execute(tmp_path, change)
+    for opened in (Store.open, Store.create):
+        with pytest.raises(OutdatedStoreError) as raised:
+            opened(tmp_path)
+        assert str(raised.value) == (
+            f"The index in {tmp_path} was made by another version of Attest; rebuild it with: "
+            f"{command(tmp_path, *made)}"
+        )
+
+
+BROKEN = ["not json", "[]", "{}", "7", f'{{"format": {FORMAT}}}', f'{{"format": {FORMAT}, "suggestions": null}}']
+
+
+@pytest.mark.parametrize("value", BROKEN)
 def test_a_damaged_description_of_the_index_is_damage(tmp_path: Path, value: str) -> None:
     fill(tmp_path, {"a.txt": TEXT})
     execute(tmp_path, f"UPDATE meta SET value = '{value}'")
@@ -279,6 +331,8 @@ def test_the_command_that_the_message_names_mends_a_damaged_text(
 def test_every_error_of_a_store_is_a_store_error() -> None:
     assert issubclass(MissingStoreError, StoreError)
     assert issubclass(DamagedStoreError, StoreError)
+    assert issubclass(OutdatedStoreError, StoreError)
+    assert not issubclass(OutdatedStoreError, DamagedStoreError)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,25 @@ def test_a_header_with_an_empty_title_leaves_it_to_the_heading() -> None:
     assert parse("---\ntitle:\n---\n# Ties\n\nThey trade.").title == "Ties"
 
 
+@pytest.mark.parametrize(
+    ("fields", "lang"),
+    [
+        ("lang: en", "en"),
+        ("language: 'pt-BR'", "pt"),
+        ("Lang: DE_at", "de"),
+        ("lang: yue-Hant-HK", "yue"),
+        ("language: es\nlang: fr", "fr"),
+        ("lang: English\nlanguage: en", "en"),
+        ("lang: English", None),
+        ("lang: en, fr", None),
+        ("lang: e", None),
+        ("title: Ties", None),
+    ],
+)
+def test_a_front_matter_states_a_language_by_its_tag(fields: str, lang: str | None) -> None:
+    assert parse(f"---\n{fields}\n---\n\nThey trade.").lang == lang
+
+
 def test_a_header_that_never_ends_is_a_paragraph() -> None:
     assert blocks("---\ntitle: x\n\nThey trade.") == [("paragraph", "---\ntitle: x"), ("paragraph", "They trade.")]
 
