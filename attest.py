@@ -88,6 +88,8 @@ def index(
     from index import build
     from index.embedding import EmbedderError, load_embedder
     from index.store import StoreError
+    from service import suggestions
+    from service.reader import ReaderError
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
@@ -98,12 +100,14 @@ def index(
                 words = f"files ({now.passages:,} passages embedded)"
                 bar.update(task, description=words, completed=now.files, total=now.of_files)
 
-            report = build.build(folder, settings.index, load_embedder(settings.embedder), watch)
+            model = load_embedder(settings.embedder)
+            report = build.build(folder, settings.index, model, watch)
     except (EmbedderError, StoreError, OSError) as error:
         raise _stop(str(error)) from None
     if report.set_aside:
+        why = "was damaged" if ".damaged-" in report.set_aside.name else "was made by another version of Attest"
         err.print(
-            f"The index was damaged; it was set aside as {report.set_aside} and built anew.",
+            f"The index {why}; it was set aside as {report.set_aside} and built anew.",
             style="yellow",
             soft_wrap=True,
         )
@@ -114,12 +118,18 @@ def index(
             f"Nothing in {folder} could be indexed: it needs at least one .txt or .md file with sentences. "
             "The index stays as it was."
         )
+    offered = 0
+    try:
+        offered = suggestions.bring_up_to_date(settings.index, model)
+    except (EmbedderError, StoreError, ReaderError, OSError) as error:
+        err.print(Text(f"No questions to begin with are offered: {error}", style="yellow"), soft_wrap=True)
     ignored = f", {report.ignored_files} left out by .attestignore" if report.ignored_files else ""
+    beginnings = f", {offered} questions to begin with" if offered else ""
     changes = f"{report.changed_documents:,} read anew, {report.removed_documents:,} removed"
     out.print(
         f"{report.documents:,} documents, {report.passages:,} passages in {settings.index} "
         f"(generation {report.generation}), {report.seconds:.1f} s: {changes}, "
-        f"{report.embedded_passages:,} passages embedded, {len(report.unread):,} files not read{ignored}.",
+        f"{report.embedded_passages:,} passages embedded, {len(report.unread):,} files not read{ignored}{beginnings}.",
         soft_wrap=True,
     )
 
@@ -180,7 +190,9 @@ def _show(answer: "Answer") -> None:
     """Print an answer for a person: the quote, then each citation in its sentence with its place."""
     if answer.status == "answered":
         out.print(Text(answer.answer or "", style="bold"), soft_wrap=True)
-        for number, citation in enumerate(answer.citations, start=1):
+        for number, citation in enumerate((*answer.citations, *answer.differing), start=1):
+            if number == len(answer.citations) + 1:
+                out.print(Text("Other documents answer differently:", style="dim"))
             if citation.sentence.text != answer.answer:
                 out.print(Text(f"[{number}] ") + _marked(citation), soft_wrap=True)
             out.print(Text(f"[{number}] {_source(citation)}", style="dim"), soft_wrap=True)
@@ -374,7 +386,7 @@ def serve(
 
     from index.embedding import EmbedderError, load_embedder
     from index.retrieval import check
-    from index.store import StoreError
+    from index.store import MissingStoreError, StoreError
     from service.app import create_app
     from service.reader import SHIPPED_READER, ReaderError
     from service.reader.model import check_weights
@@ -383,7 +395,10 @@ def serve(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)]
     )
     try:
-        check(settings.index, load_embedder(settings.embedder))
+        try:
+            check(settings.index, load_embedder(settings.embedder))
+        except MissingStoreError as error:
+            err.print(Text(f"{error} The page waits for it.", style="yellow"), soft_wrap=True)
         if settings.reader == SHIPPED_READER:
             check_weights()
     except (StoreError, EmbedderError, ReaderError) as error:

@@ -138,10 +138,10 @@ def _contains(document: str, passage: Passage, golds: Sequence[Gold]) -> bool:
 
 
 def _exact(store: Store, answer: Answer) -> bool:
-    """Whether every quote of an answer, related ones too, equals the stored text where it says it stands."""
+    """Whether every quote of an answer, of whatever kind, equals the stored text where it says it stands."""
     return all(
         store.document(cited.document.id).text[cited.start : cited.end] == cited.quote
-        for cited in (*answer.citations, *answer.related)
+        for cited in (*answer.citations, *answer.differing, *answer.related)
     )
 
 

@@ -3,10 +3,11 @@
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from index.documents import DocumentRef
 from index.embedding import Embedder
@@ -15,7 +16,7 @@ from index.passages import Passage
 from index.retrieval import FUSION, Hit, Retriever, Weights
 from service import confidence
 from service.confidence import Calibration
-from service.corroboration import supporting
+from service.corroboration import differing, supporting
 from service.reader import DEFAULT_READER, SENTENCES, Reader, ReaderError, Span
 from service.reader.model import load_span_reader
 from service.reader.sentence import SentenceReader
@@ -91,6 +92,7 @@ class Answer:
 
     `confidence` is the calibrated probability that the answer is right; when abstained, that of the answer that
     was held back (0 if there was none). `related` holds the nearest passages then: related, not an answer.
+    `differing` cites other documents that, asked alone, would answer with another date, amount or name.
     `warnings` say what of the question was not read.
     """
 
@@ -101,6 +103,7 @@ class Answer:
     confidence: float
     reason: Reason | None
     citations: tuple[Citation, ...]
+    differing: tuple[Citation, ...]
     related: tuple[Citation, ...]
     warnings: tuple[str, ...]
     index: IndexRef
@@ -116,6 +119,15 @@ class Reading:
     hits: Sequence[Hit]
     seconds: float
     spans: list[list[Span]] = field(default_factory=list)
+
+
+class _Decision(NamedTuple):
+    """Whether to answer, from which spans, how probably the first is right, and which spans would answer surely."""
+
+    answered: bool
+    spans: list[Span]
+    probability: float
+    is_sure: Callable[[Sequence[Span]], bool]
 
 
 class Answerer:
@@ -169,10 +181,11 @@ class Answerer:
     def decide(self, reading: Reading, min_confidence: float | None = None) -> Answer:
         """The second half of `ask`: read and decide; decided again by another confidence, nothing is read twice."""
         began = time.perf_counter()
-        answered, spans, probability = self._read(reading, min_confidence)
+        answered, spans, probability, is_sure = self._read(reading, min_confidence)
         read = time.perf_counter() - began
 
         citations = tuple(self._cite(span) for span in supporting(spans)) if answered else ()
+        others = tuple(self._cite(span) for span in differing(spans, is_sure)) if answered else ()
         related = () if answered else tuple(self._cite(_sentence(span)) for span in nearest(spans))
         reason: Reason | None = None
         if not answered:
@@ -186,18 +199,19 @@ class Answerer:
             confidence=probability,
             reason=reason,
             citations=citations,
+            differing=others,
             related=related,
             warnings=tuple(filter(None, [self._readers[0][0].unread(reading.words)])),
             index=self.index,
             timings_ms=Timings(_ms(reading.seconds), _ms(read), _ms(total)),
         )
 
-    def _read(self, reading: Reading, min_confidence: float | None) -> tuple[bool, list[Span], float]:
-        """Whether to answer, the spans, and the probability that the first is right; those of the surest reader."""
-        best: tuple[bool, list[Span], float] = (False, [], 0.0)
+    def _read(self, reading: Reading, min_confidence: float | None) -> "_Decision":
+        """Ask one reader after the other until one is sure; if none is, the first one's spans count."""
+        best = _Decision(False, [], 0.0, lambda _: False)
         for number, (reader, calibration) in enumerate(self._readers):
-            least = calibration.threshold if self._threshold is None else self._threshold
-            least = least if min_confidence is None else min_confidence
+            usual = calibration.threshold if self._threshold is None else self._threshold
+            least = usual if min_confidence is None else min_confidence
             if number and least >= 1:  # a fallback that was found to be never sure enough
                 continue
             if number == len(reading.spans):
@@ -206,10 +220,12 @@ class Answerer:
             if not spans:
                 continue
             probability = calibration.probability(confidence.features(spans))
-            if probability >= least:
-                return True, spans, probability
-            if not best[1]:
-                best = (False, spans, probability)
+            is_sure = partial(_is_sure, calibration, max(least, usual))
+            found = _Decision(probability >= least, spans, probability, is_sure)
+            if found.answered:
+                return found
+            if not best.spans:
+                best = found
         return best
 
     def search(self, question: str, top_k: int = TOP_K) -> list[Hit]:
@@ -245,6 +261,10 @@ class Answerer:
     def _id(self, words: str) -> str:
         meta, models = self.retriever.meta, _models(self.retriever.embedder, self._readers)
         return hashlib.sha256(f"{meta.generation} {meta.fingerprint} {models} {words}".encode()).hexdigest()[:24]
+
+
+def _is_sure(calibration: Calibration, least: float, spans: Sequence[Span]) -> bool:
+    return calibration.probability(confidence.features(spans)) >= least
 
 
 def _models(embedder: Embedder, readers: Sequence[tuple[Reader, Calibration]]) -> str:

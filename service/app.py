@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import problems, routes
+from service import pages, problems, routes
 from service.settings import Settings
 from service.state import State
 
@@ -52,9 +52,9 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for router in (routes.pages, routes.health, routes.data):
+    for router in (pages.pages, pages.guarded, routes.health, routes.data):
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=routes.STATIC), name="static")
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(Envelope)
     return app
 

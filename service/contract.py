@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from index.documents import DocumentRef
 from index.retrieval import Scores
+from index.styles import Run
 from service import examples
 from service.answering import MAX_QUESTION, MAX_TOP_K, TOP_K, IndexRef, PassageSlice
 
@@ -74,22 +75,34 @@ class SearchResponse(BaseModel):
 
 
 class DocumentView(BaseModel):
-    """A document; `characters` counts code points of its text, `url` is where it says it comes from."""
+    """A document; `characters` counts code points of its text, `url` is where it says it comes from.
+
+    `lang` is its language as a BCP 47 tag, null where it is not sure.
+    """
 
     id: str
     title: str
     uri: str
     date: str | None
     sha256: str
+    lang: str | None
     url: str | None
     characters: int
     passages: int
 
 
+class UnreadView(BaseModel):
+    """A file, or a folder where `path` ends with a slash, that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
 class DocumentsResponse(BaseModel):
-    """All documents, in the order of their paths."""
+    """All documents, in the order of their paths, and the first 1,000 files that could not be read."""
 
     documents: list[DocumentView]
+    unread: list[UnreadView]
     index: IndexRef
 
 
@@ -105,6 +118,13 @@ class DocumentDetail(DocumentView):
     """A document with its sections."""
 
     sections: list[SectionView]
+
+
+class MarkupResponse(BaseModel):
+    """The slices of a document's text that are more than plain words."""
+
+    sha256: str
+    runs: list[Run]
 
 
 class SuggestionsResponse(BaseModel):

@@ -1,13 +1,14 @@
-"""Which spans say the same as the best one, somewhere else."""
+"""Which spans say the same as the best one, somewhere else, and which say otherwise."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from index.markup import plain
 from service.reader import Span
-from service.values import value
+from service.values import differ, value
 
 SUPPORTED = 0.0  # the least score: as likely as not that its passage answers at all
+CLOSE = 2.0  # log-odds below the best span, within which another value is a rival and no slip of the reader
 SHINGLE = 4  # words
 NEAR_DUPLICATE = 0.5  # of the shingles of two passages in common (Broder, On the resemblance of documents, 1997)
 
@@ -24,6 +25,22 @@ def supporting(spans: Sequence[Span]) -> list[Span]:
         if span.score >= SUPPORTED and value(words(span)) == wanted and all(_apart(span, kept) for kept in found):
             found.append(span)
     return found
+
+
+def differing(spans: Sequence[Span], is_sure: Callable[[Sequence[Span]], bool]) -> list[Span]:
+    """Of each other document the span that it would answer with alone: if that is sure, near, and another value."""
+    best = spans[0]
+    of_document: dict[str, list[Span]] = {}
+    for span in spans:
+        of_document.setdefault(span.hit.document.id, []).append(span)
+    return [
+        found[0]
+        for document, found in of_document.items()
+        if document != best.hit.document.id
+        and found[0].score >= best.score - CLOSE
+        and differ(words(best), words(found[0]))
+        and is_sure(found)
+    ]
 
 
 def words(span: Span) -> str:

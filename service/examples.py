@@ -8,6 +8,7 @@ _DOCUMENT = {
     "uri": "000_4d143e88cdbd4b54.txt",
     "date": None,
     "sha256": "1841bde39011cc67d9a491b1d9bda37041d41fe725dae72df0b55f600ebf5b3f",
+    "lang": "en",
 }
 _SENTENCE = "The Soviet Union established diplomatic relations with Venezuela on March 3, 1945."
 _PASSAGE = {
@@ -48,6 +49,7 @@ ASK = {
             "score": 0.9266,
         }
     ],
+    "differing": [],
     "related": [],
     "warnings": [],
     "index": _INDEX,
@@ -62,8 +64,9 @@ SEARCH = {
         }
     ]
 }
-DOCUMENTS = {"documents": [_LISTED], "index": _INDEX}
+DOCUMENTS = {"documents": [_LISTED], "unread": [], "index": _INDEX}
 DOCUMENT = {**_LISTED, "sections": [{"title": "Background", "start": 583, "end": 999}]}
+MARKUP = {"sha256": _DOCUMENT["sha256"], "runs": [{"start": 570, "end": 572, "styles": ["heading", "sign"]}]}
 SUGGESTIONS = {"questions": ["When did the Soviet Union establish diplomatic relations with Venezuela?"]}
 HEALTH = {"status": "ok"}
 

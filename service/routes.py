@@ -1,19 +1,18 @@
 """The HTTP interface, version 1."""
 
-import hmac
 from dataclasses import asdict
 from http import HTTPStatus
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response, Security
-from fastapi.responses import FileResponse, PlainTextResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
 
 from index.documents import Document
 from index.retrieval import UnknownDocumentError
 from index.store import Listing
+from index.styles import runs
 from service import examples
+from service.access import check_key
 from service.answering import Answer, PassageSlice
 from service.contract import (
     AskRequest,
@@ -22,50 +21,28 @@ from service.contract import (
     DocumentView,
     Health,
     HitView,
+    MarkupResponse,
     SearchRequest,
     SearchResponse,
     SectionView,
     SuggestionsResponse,
+    UnreadView,
 )
 from service.examples import response
 from service.problems import Problem, ProblemError
-from service.state import State
+from service.state import State, StateOf
+from service.suggestions import offered
 
 Responses = dict[int | str, dict[str, Any]]
-STATIC = Path(__file__).with_name("static")
 
 
 def _problem(description: str) -> dict[str, Any]:
     return {"model": Problem, "description": description}
 
 
-def _state(request: Request) -> State:
-    state: State = request.app.state.attest
-    return state
-
-
-StateOf = Annotated[State, Depends(_state)]
-
-
-def _check_key(
-    state: StateOf, given: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))]
-) -> None:
-    """Ask for the API key, if there is one."""
-    key = state.settings.api_key
-    words = given.credentials if given else ""
-    if key and not hmac.compare_digest(words.encode(), key.get_secret_value().encode()):
-        raise ProblemError(
-            HTTPStatus.UNAUTHORIZED,
-            "unauthorized",
-            "This service asks for its API key: Authorization: Bearer …",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-
-
-pages = APIRouter(include_in_schema=False)
 health = APIRouter(tags=["health"])
 data = APIRouter(
-    dependencies=[Depends(_check_key)],
+    dependencies=[Depends(check_key)],
     responses={
         401: _problem("The API key is missing or wrong."),
         503: _problem("Models and index are loading, or too many requests wait."),
@@ -73,11 +50,6 @@ data = APIRouter(
 )
 INVALID: Responses = {422: _problem("The request is wrong; `errors` names the fields.")}
 UNKNOWN: Responses = {404: _problem("There is no document with this id.")}
-
-
-@pages.api_route("/", methods=["GET", "HEAD"])
-def page() -> FileResponse:
-    return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
 
 
 @health.get("/livez", responses={200: response(examples.HEALTH)})
@@ -129,10 +101,12 @@ async def search(request: SearchRequest, state: StateOf) -> SearchResponse:
 
 @data.get("/documents", tags=["documents"], responses={200: response(examples.DOCUMENTS)})
 def documents(state: StateOf) -> DocumentsResponse:
-    """List the documents."""
+    """List the documents, and what could not be read when they were indexed."""
     answerer = state.answerer
+    retriever = answerer.retriever
     return DocumentsResponse(
-        documents=[DocumentView(**_fields(listing)) for listing in answerer.retriever.store.listing()],
+        documents=[DocumentView(**_fields(listing)) for listing in retriever.store.listing()],
+        unread=[UnreadView(path=path, reason=reason) for path, reason in retriever.meta.unread],
         index=answerer.index,
     )
 
@@ -153,14 +127,22 @@ def document(document_id: str, state: StateOf) -> DocumentDetail:
     responses={**UNKNOWN, 200: {"content": {"text/plain": {"example": "The Soviet Union established …"}}}},
 )
 def text(document_id: str, state: StateOf) -> Response:
-    """The exact text that offsets refer to, in code points."""
-    return PlainTextResponse(_document(state, document_id).text)
+    """The exact text that offsets refer to, in code points; its ETag is the document's sha256."""
+    found = _document(state, document_id)
+    return PlainTextResponse(found.text, headers={"ETag": f'"{found.ref.sha256}"'})
+
+
+@data.get("/documents/{document_id}/markup", tags=["documents"], responses={200: response(examples.MARKUP), **UNKNOWN})
+def markup(document_id: str, state: StateOf) -> MarkupResponse:
+    """Where headings, emphasis, links and the signs of markup stand in the text, for showing it."""
+    found = _document(state, document_id)
+    return MarkupResponse(sha256=found.ref.sha256, runs=list(runs(found.text)))
 
 
 @data.get("/suggestions", tags=["questions"], responses={200: response(examples.SUGGESTIONS)})
 def suggestions(state: StateOf) -> SuggestionsResponse:
-    """Questions to begin with, from the folder's `.attestsuggestions`."""
-    return SuggestionsResponse(questions=list(state.answerer.retriever.meta.suggestions))
+    """Questions to begin with, which the documents were found to answer when they were indexed."""
+    return SuggestionsResponse(questions=offered(state.answerer))
 
 
 def _document(state: State, document_id: str) -> Document:

@@ -3,9 +3,14 @@
 import logging
 import threading
 from http import HTTPStatus
+from typing import Annotated
 
-from index.embedding import EmbedderError, load_embedder
-from index.store import StoreError
+from fastapi import Depends, Request
+
+from index.build import is_building
+from index.embedding import Embedder, EmbedderError, load_embedder
+from index.retrieval import check
+from index.store import MissingStoreError, StoreError
 from service.answering import Answerer
 from service.pool import Pool
 from service.problems import ProblemError
@@ -13,6 +18,9 @@ from service.reader import ReaderError
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
+LOOK_AGAIN = 0.5  # seconds, until there is an index
+LOADING = ("loading", "Models and index are still loading; try again in a moment.")
+BUILDING = ("index-building", "The documents are being indexed; questions can be asked as soon as that is done.")
 
 
 class State:
@@ -22,6 +30,7 @@ class State:
         self.settings = settings
         self.pool = Pool(settings.workers, settings.queue)
         self._answerer: Answerer | None = None
+        self._waiting = LOADING
         self._failure: str | None = None
         self._closing = threading.Event()
         self._loader = threading.Thread(target=self._load, name="attest-load", daemon=True)
@@ -44,14 +53,16 @@ class State:
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", self._failure)
         raise ProblemError(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            "loading",
-            "Models and index are still loading; try again in a moment.",
+            *self._waiting,
             headers={"Retry-After": "2"},
         )
 
     def _load(self) -> None:
         try:
-            answerer = Answerer.open(self.settings.index, load_embedder(self.settings.embedder), self.settings.reader)
+            embedder = load_embedder(self.settings.embedder)
+            if not self._is_there(embedder):
+                return
+            answerer = Answerer.open(self.settings.index, embedder, self.settings.reader)
             answerer.ask("Is everything loaded?")
             if self._closing.is_set():
                 answerer.close()
@@ -63,3 +74,29 @@ class State:
         except Exception:
             self._failure = "Models or index could not be loaded; the log says why."
             log.exception("models or index could not be loaded")
+
+    def _is_there(self, embedder: Embedder) -> bool:
+        """Wait until there is an index; False if the service closes before. Raises StoreError for a damaged one."""
+        while not self._closing.is_set():
+            try:
+                check(self.settings.index, embedder)
+            except StoreError as error:
+                if is_building(self.settings.index):
+                    self._waiting = BUILDING
+                elif isinstance(error, MissingStoreError):
+                    self._waiting = ("nothing-indexed", str(error))
+                else:
+                    raise
+                self._closing.wait(LOOK_AGAIN)
+            else:
+                self._waiting = LOADING
+                return True
+        return False
+
+
+def state_of(request: Request) -> State:
+    state: State = request.app.state.attest
+    return state
+
+
+StateOf = Annotated[State, Depends(state_of)]

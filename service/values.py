@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
+from typing import Any
 
 _MONTH_NAMES = (
     ("january", "jan"), ("february", "feb"), ("march", "mar"), ("april", "apr"), ("may",), ("june", "jun"),
@@ -42,6 +43,7 @@ _TITLES = frozenset(
 )
 _AFTER_OFFICE = frozenset(("of", "for", "and", "to", "in", "at"))  # "president of Russia" is no name
 _ARTICLES = frozenset(("a", "an", "the"))
+_LONGEST_NAME = 5  # words
 # words, and the signs that change what they say; punctuation apart
 _WORDS = re.compile(r"[-+−]?\w+|[^\w\s.,;:!?…\"'()‘-”]")
 
@@ -55,6 +57,34 @@ def value(words: str) -> Hashable:
     text = " ".join(_folded(words).split()).lstrip(" ,;:!?\"'()“”‘’").rstrip(" .,;:!?\"'()“”‘’")
     text = text if _DIGITS.match(text) else text.lstrip(" .,;:!?\"'()“”‘’")
     return _date(text) or _amount(text) or _name(text)
+
+
+def differ(one: str, other: str) -> bool:
+    """Whether two quotes give dates, amounts of one unit, or names that cannot both be right.
+
+    What is a part of the other does not differ from it: 1945 from March 3, 1945, or Maduro from Nicolás Maduro.
+    """
+    left, right = _comparable(one), _comparable(other)
+    if not left or not right or left[0] != right[0]:
+        return False
+    if left[0] == "date":
+        return any(None not in pair and pair[0] != pair[1] for pair in zip(left[1:], right[1:], strict=True))
+    if left[0] == "number":
+        return bool(left[2] == right[2] and left[1] != right[1])
+    return set(left[1]).isdisjoint(right[1])
+
+
+def _comparable(words: str) -> tuple[Any, ...] | None:
+    """A value that others can be held against: a date, a year among them; an amount; the words of a name."""
+    found = value(words)
+    if isinstance(found, tuple) and found[:1] == ("number",) and found[2] == "" and 1000 <= found[1] <= 2100:
+        return ("date", int(found[1]), None, None)
+    if isinstance(found, tuple) and found[:1] in (("date",), ("number",)):
+        return found
+    parts = words.split()
+    if 1 <= len(parts) <= _LONGEST_NAME and parts[0][:1].isupper() and parts[-1][:1].isupper():
+        return ("name", found)
+    return None
 
 
 def _folded(text: str) -> str:

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from index.build import build
 from index.embedding import Embedder, HashingEmbedder, SentenceTransformerEmbedder
 from service.answering import Answerer
+from service.suggestions import bring_up_to_date
 
 ROOT = Path(__file__).parent.parent
 SEEDS = ROOT / "seeds"
@@ -62,6 +63,7 @@ def minilm() -> Embedder:
 def seeds_index(minilm: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("seeds") / "index"
     build(SEEDS, directory, minilm)
+    bring_up_to_date(directory, minilm)
     return directory
 
 
@@ -73,10 +75,10 @@ def seeds(minilm: Embedder, seeds_index: Path) -> Iterator[Answerer]:
 
 
 @contextmanager
-def serving(index: Path, **environment: str) -> Iterator[str]:
-    """Run `attest serve` on a free port and give its address once it is ready."""
+def serving(index: Path, port: int = 0, ready: bool = True, **environment: str) -> Iterator[str]:
+    """Run `attest serve`, by default on a free port, and give its address, by default once it is ready."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "attest", "serve", "--port", "0", "--index", str(index)],
+        [sys.executable, "-m", "attest", "serve", "--port", str(port), "--index", str(index)],
         env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         stdout=subprocess.PIPE,
         text=True,
@@ -87,7 +89,7 @@ def serving(index: Path, **environment: str) -> Iterator[str]:
         found = re.search(r"http://\S+:\d+", line)
         assert found, f"no address in {line!r}"
         deadline = time.monotonic() + 60
-        while httpx2.get(f"{found[0]}/readyz").status_code != 200:
+        while ready and httpx2.get(f"{found[0]}/readyz").status_code != 200:
             assert time.monotonic() < deadline, "not ready within 60 s"
             time.sleep(0.1)
         yield found[0]

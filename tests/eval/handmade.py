@@ -12,7 +12,7 @@ def cited(quote: str, after: str = " it was.", document: str = "a.txt", score: f
     """A citation of the first words of a document; without `after` it is a whole sentence."""
     text = quote + after
     passage = PassageSlice(f"{document}-0", 0, len(text), text)
-    ref = DocumentRef(document, document, document, None, "0" * 64)
+    ref = DocumentRef(document, document, document, None, "0" * 64, None)
     return Citation(ref, 0, len(quote), quote, Slice(0, len(text), text), passage, None, score)
 
 
@@ -28,6 +28,7 @@ def answered(
         confidence=confidence,
         reason=None if citations else "low_confidence",
         citations=tuple(citations),
+        differing=(),
         related=(),
         warnings=(),
         index=IndexRef(1, "hashing", "sentence"),

@@ -13,13 +13,14 @@ ANSWER = {
     "confidence",
     "reason",
     "citations",
+    "differing",
     "related",
     "warnings",
     "index",
     "timings_ms",
 }
 CITATION = {"document", "start", "end", "quote", "sentence", "passage", "section", "score"}
-DOCUMENT = {"id", "title", "uri", "date", "sha256"}
+DOCUMENT = {"id", "title", "uri", "date", "sha256", "lang"}
 SENTENCE = {"start", "end", "text"}
 PASSAGE = {"id", "start", "end", "text"}
 INDEX = {"generation", "embedder", "reader"}
@@ -46,7 +47,7 @@ def check_answer(answer: Mapping[str, Any], texts: Mapping[str, str]) -> None:
         assert answer["answer"] is None
         assert list(answer["citations"]) == []
         assert answer["reason"] in {"no_relevant_passage", "low_confidence"}
-    for citation in [*answer["citations"], *answer["related"]]:
+    for citation in [*answer["citations"], *answer["differing"], *answer["related"]]:
         check_citation(citation, texts)
 
 

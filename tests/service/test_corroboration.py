@@ -1,11 +1,12 @@
-"""What is cited beside the best span: other passages that give the same value."""
+"""What is cited beside the best span: other passages that give the same value, other documents that give another."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from index.retrieval import Hit
-from service.corroboration import supporting, words
+from service.corroboration import CLOSE, differing, supporting, words
 from service.reader import Span
 from tests.service.tiny import hit, quotes
 
@@ -170,3 +171,28 @@ def test_passages_are_one_source_if_half_of_their_runs_of_four_words_are_common(
 def test_the_words_of_a_span_are_without_markup() -> None:
     found = hit("Long ago the **old** [stone\nbridge](#) opened.", start=50)
     assert words(span(found, "the **old** [stone\nbridge](#)")) == "the old stone bridge"
+
+
+def is_sure(spans: Sequence[Span]) -> bool:
+    return spans[0].score >= 0
+
+
+def test_another_document_that_is_as_sure_of_another_date_differs() -> None:
+    spans = two("It opened in 1932.", "It opened in 1933.")
+    best, other = (span(found.hit, quote, 1.0) for found, quote in zip(spans, ("1932", "1933"), strict=True))
+    assert differing([best, other], is_sure) == [other]
+    near = replace(other, score=best.score - CLOSE)
+    assert differing([best, near], lambda _: True) == [near]
+    assert differing([best, replace(other, score=best.score - CLOSE - 0.01)], lambda _: True) == []
+    assert differing([best, replace(other, score=-0.5)], is_sure) == []
+
+
+def test_only_the_first_span_of_another_document_counts() -> None:
+    passage = hit(f"{SNOW} In 1932, not in 1933.", "b")
+    best = span(hit("It opened in 1932.", "a"), "1932")
+    assert differing([best, span(passage, "1932", 0.9), span(passage, "1933", 0.8)], is_sure) == []
+
+
+def test_the_same_document_does_not_differ_from_itself() -> None:
+    passage = hit("It opened in 1932. It opened in 1933.", "a")
+    assert differing([span(passage, "1932"), span(passage, "1933")], is_sure) == []

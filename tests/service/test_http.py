@@ -1,15 +1,19 @@
 """The HTTP interface on a real server."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi.openapi.models import OpenAPI
 
+from index.build import build
 from index.documents import document_id
-from tests.conftest import MOSCOW_TIMES, SEEDS, WIKIPEDIA
+from index.embedding import HashingEmbedder
+from service.suggestions import bring_up_to_date
+from tests.conftest import MOSCOW_TIMES, SEEDS, WIKIPEDIA, serving
 from tests.service.contract import DOCUMENT, INDEX, PASSAGE, check_answer, seed_texts
 
 QUESTION = "When did the Soviet Union establish relations with Venezuela?"
@@ -347,8 +351,9 @@ def test_search_gives_five_passages_unless_told(client: httpx2.Client) -> None:
 
 def test_the_documents_are_listed_with_where_they_come_from(client: httpx2.Client) -> None:
     listed = client.get("/documents").json()
-    assert set(listed) == {"documents", "index"}
+    assert set(listed) == {"documents", "unread", "index"}
     assert set(listed["index"]) == INDEX
+    assert listed["unread"] == []
     texts = seed_texts()
     assert [document["uri"] for document in listed["documents"]] == sorted(texts)
     for document in listed["documents"]:
@@ -358,8 +363,21 @@ def test_the_documents_are_listed_with_where_they_come_from(client: httpx2.Clien
         assert document["passages"] > 0
     article = listed["documents"][1]
     assert article["title"] == "Putin Congratulates Venezuela's Maduro on Election Victory"
-    assert article["date"] == "2024-07-29"
+    assert (article["date"], article["lang"]) == ("2024-07-29", "en")
     assert article["url"].startswith("https://www.themoscowtimes.com/2024/07/29/")
+
+
+def test_what_could_not_be_read_is_listed_with_the_reason(
+    write: Callable[..., Path], hashing: HashingEmbedder, tmp_path: Path
+) -> None:
+    build(write({"a.txt": "They trade.", "b.txt": b"\0", "c.txt": b"\xff"}), tmp_path / "index", hashing)
+    with serving(tmp_path / "index", ATTEST_EMBEDDER=hashing.name) as address:
+        listed = httpx2.get(f"{address}/documents").json()
+    assert [document["uri"] for document in listed["documents"]] == ["a.txt"]
+    assert listed["unread"] == [
+        {"path": "b.txt", "reason": "binary, not text"},
+        {"path": "c.txt", "reason": "not UTF-8: undecodable byte 0xff at 0"},
+    ]
 
 
 @pytest.mark.parametrize("uri", [WIKIPEDIA, MOSCOW_TIMES])
@@ -389,6 +407,20 @@ def test_the_text_of_a_document_is_its_file_byte_for_byte(client: httpx2.Client,
 def test_the_suggestions_are_those_of_the_folder(client: httpx2.Client) -> None:
     lines = (SEEDS / ".attestsuggestions").read_text(encoding="utf-8").split("\n")
     assert client.get("/suggestions").json() == {"questions": [line for line in lines if line]}
+
+
+def test_only_suggestions_that_were_found_to_be_answered_are_served(
+    write: Callable[..., Path], hashing: HashingEmbedder, tmp_path: Path
+) -> None:
+    question = "When was the Marlow Bridge opened?"
+    folder = write(
+        {"a.txt": "The Marlow Bridge was opened on 4 May 1931.", ".attestsuggestions": f"Who sang?\n{question}"}
+    )
+    build(folder, tmp_path / "index", hashing)
+    with serving(tmp_path / "index", ATTEST_EMBEDDER=hashing.name) as address:
+        assert httpx2.get(f"{address}/suggestions").json() == {"questions": []}
+        bring_up_to_date(tmp_path / "index", hashing)
+        assert httpx2.get(f"{address}/suggestions").json() == {"questions": [question]}
 
 
 def test_the_openapi_document_is_valid_and_all_that_it_refers_to_is_there(openapi: dict[str, Any]) -> None:

@@ -1,125 +1,291 @@
-"""The chat page in a real Chromium, against a real server."""
+"""The conversation on the chat page, in a real Chromium against a real server: asking, following up, coming back."""
 
-from pathlib import Path
+import json
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
-from playwright.sync_api import Browser, Page, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
-from index.build import build
-from index.embedding import HashingEmbedder
-from tests.conftest import serving
+from tests.service.town import (
+    ARCHES,
+    BRIDGE,
+    ETHANOL,
+    MARKET,
+    TOWER,
+    ask,
+    citation,
+    document_id,
+    headings,
+    open_at,
+    question_field,
+    visit,
+)
 
 
-def ask(page: Page, question: str) -> None:
-    page.get_by_label("Ask the documents").fill(question)
+@pytest.fixture
+def asked(page: Page) -> list[str]:
+    """The questions that the page sends, as it sends them."""
+    sent: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/ask") and request.post_data:
+            sent.append(json.loads(request.post_data)["question"])
+
+    page.on("request", note)
+    return sent
+
+
+def test_the_field_is_ready_for_a_question_enter_asks_it_and_shift_enter_breaks_the_line(
+    town: str, page: Page, asked: list[str]
+) -> None:
+    page.goto(town)
+    field = question_field(page)
+    expect(field).to_be_focused()
+    height = field.evaluate("field => field.offsetHeight")
+    page.keyboard.type("When did the old")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("bridge open?")
+    expect(field).to_have_value("When did the old\nbridge open?")
+    assert field.evaluate("field => field.offsetHeight") > height
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=question)).to_be_visible()
+    expect(page.locator(".answer mark").first).to_have_text("4 June 1902")
+    expect(field).to_have_value("")
+    expect(field).to_be_focused()
+    assert asked == ["When did the old\nbridge open?"]
 
 
-def test_an_answer_is_quoted_and_its_citation_opens_the_source_at_the_quote(server: str, page: Page) -> None:
-    question = "When did the Soviet Union establish relations with Venezuela?"
-    answer = httpx2.post(f"{server}/ask", json={"question": question}).json()
-    page.goto(server)
-    ask(page, question)
-    assert page.locator(".answer blockquote").inner_text() == answer["citations"][0]["sentence"]["text"]
-    assert page.locator(".answer mark").inner_text() == answer["answer"]
+def test_the_enter_that_ends_a_composition_asks_nothing(town: str, page: Page, asked: list[str]) -> None:
+    page.goto(town)
+    keyboard = page.context.new_cdp_session(page)
+    keyboard.send("Input.imeSetComposition", {"text": "橋", "selectionStart": 1, "selectionEnd": 1})
+    page.keyboard.press("Enter")
+    keyboard.send("Input.insertText", {"text": "橋"})
+    page.keyboard.insert_text("の")
+    as_safari = "new KeyboardEvent('keydown', {key: 'Enter', keyCode: 229, bubbles: true})"
+    question_field(page).evaluate(f"field => field.dispatchEvent({as_safari})")
+    page.keyboard.insert_text("名")
+    page.keyboard.press("Enter")
+    expect(headings(page)).to_have_text(["橋の名"])
+    assert asked == ["橋の名"]
 
-    citation = page.get_by_role("button", name="Source 1: show the quote in Russia–Venezuela relations")
-    citation.click()
-    mark = page.locator("#source mark")
-    assert mark.evaluate("mark => mark.textContent") == answer["answer"]
-    expect(mark).to_be_focused()
-    expect(mark).to_be_in_viewport()
-    text = httpx2.get(f"{server}/documents/{answer['citations'][0]['document']['id']}/text").text
-    assert page.locator("#source-text").evaluate("pane => pane.textContent") == text
 
+def test_a_question_of_white_space_alone_is_not_asked(town: str, page: Page, asked: list[str]) -> None:
+    page.goto(f"{town}/?q=+")
+    question_field(page).fill(" \n ")
+    page.keyboard.press("Enter")
+    ask(page, BRIDGE)
+    assert asked == [BRIDGE]
+
+
+def test_a_slash_goes_to_the_field_and_is_a_slash_inside_it(town: str, page: Page) -> None:
+    turn = open_at(page, town, BRIDGE)
+    citation(turn).focus()
+    page.keyboard.press("/")
+    expect(question_field(page)).to_be_focused()
+    expect(question_field(page)).to_have_value("")
+    page.keyboard.press("/")
+    expect(question_field(page)).to_have_value("/")
+
+
+def test_escape_closes_the_card_first_and_then_the_source(town: str, page: Page) -> None:
+    turn = open_at(page, town, BRIDGE)
+    citation(turn).click()
+    expect(page.locator("#pane mark")).to_be_focused()
+    citation(turn, 2).hover()
+    expect(page.get_by_role("tooltip")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.locator("#source")).to_be_hidden()
-    expect(citation).to_be_focused()
+    expect(page.get_by_role("tooltip")).to_be_hidden()
+    expect(page.locator("#pane")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#pane")).to_be_hidden()
+    expect(citation(turn)).to_be_focused()
 
 
-def test_a_question_without_an_answer_shows_related_passages_as_no_answer(server: str, page: Page) -> None:
-    page.goto(server)
-    ask(page, "What is the boiling point of ethanol?")
-    expect(page.locator(".none")).to_contain_text("No answer found.")
-    expect(page.locator(".none")).to_contain_text("Related, not an answer")
-    expect(page.locator(".answer, mark")).to_have_count(0)
-    page.get_by_role("button", name="Source 1").click()
-    expect(page.locator("#source mark")).to_be_visible()
+def test_the_arrows_recall_earlier_questions_but_never_over_a_draft(town: str, page: Page) -> None:
+    page.goto(town)
+    field = question_field(page)
+    ask(page, BRIDGE)
+    ask(page, TOWER)
+    for key, value in (
+        ("ArrowUp", TOWER),
+        ("ArrowUp", BRIDGE),
+        ("ArrowUp", BRIDGE),
+        ("ArrowDown", TOWER),
+        ("ArrowDown", ""),
+        ("ArrowDown", ""),
+    ):
+        page.keyboard.press(key)
+        expect(field).to_have_value(value)
+    field.fill("a draft")
+    page.keyboard.press("ArrowUp")
+    expect(field).to_have_value("a draft")
 
 
-def test_the_four_suggested_questions_are_all_answered(server: str, page: Page) -> None:
-    page.goto(server)
-    suggestions = page.locator("#suggestions button")
-    expect(suggestions).to_have_count(4)
-    questions = suggestions.all_inner_texts()
-    for question in questions:
-        page.goto(server)
-        page.get_by_role("button", name=question).click()
-        expect(page.locator(".answer blockquote")).to_have_count(1)
-        expect(page.locator("#suggestions")).to_be_hidden()
+def test_what_is_written_during_a_search_is_kept(town: str, page: Page) -> None:
+    waiting: list[Route] = []
 
+    def hold(route: Route) -> None:
+        waiting.append(route)
 
-def test_the_page_fits_a_narrow_phone(server: str, browser: Browser) -> None:
-    context = browser.new_context(viewport={"width": 320, "height": 640})
-    page = context.new_page()
-    page.goto(server)
-    ask(page, "When did the Soviet Union establish relations with Venezuela?")
-    assert page.evaluate("document.documentElement.scrollWidth") == 320
-    page.get_by_role("button", name="Source 1").click()
-    expect(page.locator("#source mark")).to_be_in_viewport()
-    assert page.evaluate("document.documentElement.scrollWidth") == 320
-    context.close()
-
-
-def test_markup_and_wide_characters_of_a_document_are_text_on_the_page(tmp_path: Path, page: Page) -> None:
-    folder = tmp_path / "documents"
-    folder.mkdir()
-    sentence = "Le café 😀 «vermillion» <img src=x onerror=alert(1)> <script>alert(2)</script> opened in 1901."
-    title = "<img src=y onerror=alert(3)>Notes 👩‍👩‍👧"
-    (folder / "a.txt").write_text(f"{title}\n\nA first 🇻🇪 sentence stands here. {sentence}\n", encoding="utf-8")
-    build(folder, tmp_path / "index", HashingEmbedder())
-    with serving(tmp_path / "index", ATTEST_EMBEDDER="hashing", ATTEST_READER="sentence") as address:
-        page.goto(address)
-        ask(page, "café vermillion opened in 1901")
-        assert page.locator("cite").first.inner_text() == title
-        page.locator("button.citation").first.click()
-        mark = page.locator("#source mark")
-        expect(mark).to_be_visible()
-        assert mark.evaluate("mark => mark.textContent") == sentence
-        assert page.locator("#log img, #log script, #source img, #source script, cite img").count() == 0
-
-
-def test_a_lost_server_is_reported_and_the_question_kept(tmp_path: Path, browser: Browser) -> None:
-    folder = tmp_path / "documents"
-    folder.mkdir()
-    (folder / "a.txt").write_text("The bridge opened in 1901. It carries trains.\n")
-    build(folder, tmp_path / "index", HashingEmbedder())
-    context = browser.new_context()
-    page = context.new_page()
-    with serving(tmp_path / "index", ATTEST_EMBEDDER="hashing") as address:
-        page.goto(address)
-        expect(page.locator("#status")).to_be_empty()
-    page.get_by_label("Ask the documents").fill("When did the bridge open?")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("cannot be reached")
-    expect(page.get_by_label("Ask the documents")).to_have_value("When did the bridge open?")
-    context.close()
-
-
-def test_a_service_with_a_key_asks_for_it(tmp_path: Path, browser: Browser) -> None:
-    folder = tmp_path / "documents"
-    folder.mkdir()
-    (folder / "a.txt").write_text("The bridge opened in 1901. It carries trains.\n")
-    (folder / ".attestsuggestions").write_text("When did the bridge open?\n")
-    build(folder, tmp_path / "index", HashingEmbedder())
-    key = "correct-horse-battery-staple-0123456789"
-    context = browser.new_context()
-    page = context.new_page()
-    with serving(tmp_path / "index", ATTEST_EMBEDDER="hashing", ATTEST_API_KEY=key) as address:
-        page.goto(address)
-        page.get_by_label("This service asks for its API key").fill(key)
+    page.goto(town)
+    page.route("**/ask", hold)
+    with page.expect_request("**/ask"):
+        question_field(page).fill(BRIDGE)
         page.keyboard.press("Enter")
-        page.get_by_role("button", name="When did the bridge open?").click()
-        expect(page.locator("article blockquote").first).to_have_text("The bridge opened in 1901.")
-    context.close()
+    expect(page.locator("#state")).to_contain_text("Searching the documents …")
+    question_field(page).fill("the next one")
+    waiting[0].continue_()
+    expect(headings(page)).to_have_text([BRIDGE])
+    expect(page.locator("#state")).to_be_hidden()
+    expect(question_field(page)).to_have_value("the next one")
+
+
+def test_the_suggestions_are_the_services_and_asking_one_hides_them(town: str, page: Page) -> None:
+    offered = httpx2.get(f"{town}/suggestions").json()["questions"][:4]
+    assert offered
+    page.goto(town)
+    expect(page.locator("#suggestions button")).to_have_text(offered)
+    page.get_by_role("button", name=offered[0]).click()
+    expect(headings(page)).to_have_text([offered[0]])
+    expect(page.locator(".answer")).to_be_visible()
+    expect(page.locator("#suggestions")).to_be_hidden()
+    expect(question_field(page)).to_be_focused()
+    page.go_back()
+    expect(page.locator("#suggestions button").first).to_be_visible()
+
+
+def test_turns_stay_in_the_log_and_back_forward_and_reload_bring_them_again(town: str, page: Page) -> None:
+    page.goto(town)
+    ask(page, BRIDGE)
+    assert parse_qs(urlsplit(page.url).query) == {"q": [BRIDGE]}
+    expect(page).to_have_title(f"{BRIDGE} – Attest")
+    ask(page, TOWER)
+    expect(headings(page)).to_have_text([BRIDGE, TOWER])
+    page.go_back()
+    expect(headings(page)).to_have_text([BRIDGE])
+    page.go_back()
+    expect(headings(page)).to_have_count(0)
+    expect(page).to_have_title("Attest")
+    page.go_forward()
+    page.go_forward()
+    expect(headings(page)).to_have_text([BRIDGE, TOWER])
+    page.reload()
+    expect(headings(page)).to_have_text([BRIDGE, TOWER])
+    expect(page.locator("article").last.locator("mark").first).to_have_text("1852")
+
+
+def test_a_follow_up_is_restricted_to_a_document_in_sight_until_that_is_lifted(
+    town: str, page: Page, browser: Browser
+) -> None:
+    page.goto(town)
+    scope = page.locator("#scope")
+    ask(page, BRIDGE).get_by_role("button", name="Ask on in this document").click()
+    expect(question_field(page)).to_be_focused()
+    expect(scope).to_contain_text("in: The Old Bridge")
+
+    with page.expect_request("**/ask") as sent:
+        turn = ask(page, TOWER)
+    bridge = document_id(town, "The Old Bridge")
+    assert sent.value.post_data_json == {"question": TOWER, "documents": [bridge]}
+    expect(turn).to_contain_text("in: The Old Bridge")
+    expect(turn.locator(".none")).to_contain_text("Searched: The Old Bridge.")
+    assert parse_qs(urlsplit(page.url).query) == {"q": [TOWER], "in": [bridge]}
+
+    with visit(browser) as other:
+        other.goto(page.url)
+        expect(headings(other)).to_have_text([TOWER])
+        expect(other.locator("#scope")).to_contain_text("in: The Old Bridge")
+        expect(other.locator(".none")).to_contain_text("Searched: The Old Bridge.")
+
+    page.go_back()
+    expect(headings(page)).to_have_text([BRIDGE])
+    expect(scope).to_be_hidden()
+    page.go_forward()
+    expect(scope).to_contain_text("in: The Old Bridge")
+    page.get_by_role("button", name="Search all documents").click()
+    expect(scope).to_be_hidden()
+    expect(question_field(page)).to_be_focused()
+    with page.expect_request("**/ask") as sent:
+        turn = ask(page, MARKET)
+    assert sent.value.post_data_json == {"question": MARKET, "documents": None}
+    expect(turn.locator("mark").first).to_contain_text("1888")
+    expect(headings(page)).to_have_text([BRIDGE, TOWER, MARKET])
+
+
+def test_every_finished_answer_is_announced_once(town: str, page: Page) -> None:
+    page.goto(town)
+    expect(page.locator("#suggestions button").first).to_be_visible()
+    page.evaluate("""() => {
+        window.announced = [];
+        const region = document.querySelector("[role=status]");
+        const note = (changes) => changes.forEach(() => announced.push(region.textContent));
+        new MutationObserver(note).observe(region, { childList: true, characterData: true, subtree: true });
+    }""")
+    ask(page, BRIDGE)
+    ask(page, TOWER)
+    ask(page, ETHANOL)
+    assert page.evaluate("announced") == [
+        "Answer, quoted from The Old Bridge: 4 June 1902",
+        "Answer, quoted from The clock tower: 1852 (Other documents answer differently)",
+        "No answer found. Some passages are near, but none answers it surely enough.",
+    ]
+
+
+def test_an_answer_that_came_by_a_link_is_announced_too(town: str, page: Page) -> None:
+    open_at(page, town, BRIDGE)
+    expect(page.get_by_role("status")).to_have_text("Answer, quoted from The Old Bridge: 4 June 1902")
+
+
+def test_the_whole_of_it_goes_by_keyboard_alone(town: str, page: Page) -> None:
+    def to(target: Locator, key: str) -> None:
+        """Press Tab, or Shift+Tab, until the target is focused."""
+        for _ in range(20):
+            page.keyboard.press(key)
+            if target.evaluate("target => target === document.activeElement"):
+                return
+        raise AssertionError(f"{key} does not lead to {target}")
+
+    page.goto(town)
+    field, turn = question_field(page), page.locator("article").first
+    expect(page.locator("#suggestions button").first).to_be_visible()
+    page.keyboard.type(ARCHES)
+    page.keyboard.press("Enter")
+    expect(turn.locator("mark")).to_have_text("Maria Keller")
+
+    to(citation(turn), "Shift+Tab")
+    expect(page.get_by_role("tooltip")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#pane mark")).to_be_focused()
+    expect(page.get_by_role("tooltip")).to_be_hidden()
+    to(page.locator("#pane-body"), "Shift+Tab")
+    read = page.locator("#pane-body").evaluate("body => body.scrollTop")
+    page.keyboard.press("PageUp")
+    page.wait_for_function("read => document.querySelector('#pane-body').scrollTop < read", arg=read)
+    to(page.get_by_role("button", name="Close"), "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pane")).to_be_hidden()
+    expect(citation(turn)).to_be_focused()
+
+    to(turn.locator("summary"), "Tab")
+    page.keyboard.press("Enter")
+    expect(turn.locator("details p")).to_be_visible()
+    to(turn.get_by_role("button", name="Ask on in this document"), "Tab")
+    page.keyboard.press("Enter")
+    expect(field).to_be_focused()
+    page.keyboard.type(TOWER)
+    page.keyboard.press("Enter")
+    expect(page.locator("article").last).to_contain_text("No answer found.")
+    to(page.get_by_role("button", name="Search all documents"), "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(field).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator("article").last.locator("mark").first).to_have_text("1852")
+
+    to(page.get_by_role("button", name="Documents", exact=True), "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pane-title")).to_be_focused()
+    to(page.locator(".documents").get_by_role("button", name="Ask in it").first, "Tab")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Documents", exact=True)).to_be_focused()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.values import value
+from service.values import differ, value
 
 
 @pytest.mark.parametrize(
@@ -204,3 +204,39 @@ def test_a_number_is_the_same_with_commas_and_without(number: int) -> None:
 def test_a_scale_is_the_same_as_its_zeros(hundredths: int, scale: tuple[str, int]) -> None:
     word, zeros = scale
     assert value(f"{hundredths // 100}.{hundredths % 100:02} {word}") == value(f"{hundredths * zeros // 100:,}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("March 3, 1945", "3 April 1945"),
+        ("1945", "March 3, 1952"),
+        ("1945", "1952"),
+        ("44.5%", "51 percent"),
+        ("two soldiers", "250 soldiers"),
+        ("Nicolás Maduro", "Juan Guaidó"),
+    ],
+)
+def test_these_values_differ(one: str, other: str) -> None:
+    assert differ(one, other)
+    assert differ(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("March 3, 1945", "1945"),
+        ("3 March", "March 3, 1945"),
+        ("March 3, 1945", "3 March 1945"),
+        ("1945", "44.5%"),
+        ("44.5%", "$44"),
+        ("two soldiers", "250 ships"),
+        ("Nicolás Maduro", "President Maduro"),
+        ("Nicolás Maduro", "the president of Venezuela"),
+        ("to buy rifles", "to sell oil"),
+        ("", ""),
+    ],
+)
+def test_these_do_not_differ(one: str, other: str) -> None:
+    assert not differ(one, other)
+    assert not differ(other, one)

@@ -18,7 +18,8 @@ def hit(text: str, document: str = "a", start: int = 0, cosine: float = 0.5, sec
     found = tuple((start + left, start + right) for left, right in sentences(text, 0, len(text)))
     end = start + len(text)
     passage = Passage(f"{document}-{start}-{end}", document, start, end, section, found, text)
-    return Hit(passage, DocumentRef(document, document, f"{document}.txt", None, "0" * 64), Scores(cosine, 1.0, 0.1))
+    ref = DocumentRef(document, document, f"{document}.txt", None, "0" * 64, None)
+    return Hit(passage, ref, Scores(cosine, 1.0, 0.1))
 
 
 def quotes(spans: Sequence[Span]) -> list[str]:
