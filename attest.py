@@ -2,8 +2,10 @@
 
 import json
 import logging
+import shlex
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +18,11 @@ from rich.text import Text
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.answering import Answer, Citation
+    from collections.abc import Sequence
+
+    from eval.run import Outcome
+    from eval.sources import Source
+    from service.answering import Answer, Answerer, Citation
 
 ABSTAINED = 3
 
@@ -276,24 +282,30 @@ def evaluate(
     if context.invoked_subcommand:
         return
     settings = _settings(index=index, embedder=embedder, reader=reader)
-    from eval import compare, report, risk
+    from eval import compare, report
     from eval.questions import QuestionsError
     from eval.run import run
     from eval.sources import source
     from index.embedding import EmbedderError, load_embedder
     from index.store import StoreError
-    from service import confidence
     from service.answering import Answerer
     from service.reader import ReaderError
 
-    alone = (setting == "reading" and (comparing or not squad), questions and squad, comparing and target_precision)
-    if any(alone):
+    wished = {
+        "exact match": min_em,
+        "token F1": min_f1,
+        "sentence hit": min_sentence_hit,
+        "recall@5": min_recall_at_5,
+        "answerable, answered": min_answered,
+        "unanswerable, abstained": min_abstained,
+    }
+    reading, least = setting == "reading", any(wished.values())
+    if (reading and not squad) or (squad and questions) or (comparing and (reading or target_precision or least)):
         raise _stop(
-            "--setting reading needs --squad; --squad stands instead of --questions; --compare goes with neither "
-            "--setting reading nor --target-precision.",
+            "--setting reading needs --squad; --squad stands instead of --questions; --compare goes with none of "
+            "--setting reading, --target-precision and --min-….",
             code=2,
         )
-    refused = None
     try:
         model = load_embedder(settings.embedder)
         with _progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
@@ -305,7 +317,10 @@ def evaluate(
             with source(questions, squad, settings.index, model) as asked:
                 if comparing:
                     found = compare.compare(asked.index, model, settings.reader, asked.questions, watch)
-                    out.print(compare.markdown(found), soft_wrap=True)
+                    given = {"squad": squad, "questions": questions, "index": index, "embedder": embedder}
+                    options = [f"--{name}={value}" for name, value in (given | {"reader": reader}).items() if value]
+                    command = shlex.join(["attest", "eval", "--compare", *options])
+                    out.print(compare.markdown(found, command, datetime.now(UTC).date()), soft_wrap=True)
                     return
                 bar.update(task, total=len(asked.questions))
                 answerer = Answerer.open(asked.index, model, settings.reader)
@@ -314,29 +329,34 @@ def evaluate(
         made = report.Report.of(f"{asked.name}, {setting} setting" if squad else asked.name, outcomes)
         out.print(*report.tables(made))
         out.print(f"Every question with its answer: {report.write(made, folder)}", soft_wrap=True)
-        if target_precision:
-            promise = risk.control(outcomes, target_precision)
-            out.print(f"Promised: {promise}.", soft_wrap=True)
-            if asked.own:
-                words = f"attest eval --target-precision {target_precision}, {asked.name}, {made.made}: {promise}"
-                confidence.promise(asked.index, promise.threshold, answerer.models, words)
-                out.print(f"From now on the index in {asked.index} answers with this threshold.", soft_wrap=True)
-    except risk.RiskError as error:
-        refused = str(error)
+        refused = _promise(outcomes, target_precision, asked, answerer, made.made) if target_precision else None
     except (QuestionsError, StoreError, EmbedderError, ReaderError) as error:
         raise _stop(str(error)) from None
     except OSError as error:
         raise _stop(f"{error.filename} cannot be written: {error.strerror}") from None
-    wished = {
-        "exact match": min_em,
-        "token F1": min_f1,
-        "sentence hit": min_sentence_hit,
-        "recall@5": min_recall_at_5,
-        "answerable, answered": min_answered,
-        "unanswerable, abstained": min_abstained,
-    }
     if reasons := [*filter(None, [refused]), *report.below(made.figures, wished)]:
         raise _stop("; ".join(reasons))
+
+
+def _promise(
+    outcomes: "Sequence[Outcome]", precision: float, asked: "Source", answerer: "Answerer", made: str
+) -> str | None:
+    """Fit a threshold and store it beside the index, if that is the user's own; otherwise say why it is refused."""
+    from eval import risk
+    from service import confidence
+
+    try:
+        promise = risk.control(outcomes, precision)
+    except risk.RiskError as error:
+        before = confidence.promised(asked.index, answerer.models) if asked.own else None
+        return str(error) if before is None else f"{error} The threshold promised before, {before}, stays in force."
+    out.print(f"Promised: {promise}.", soft_wrap=True)
+    if asked.own:
+        provenance = f"attest eval --target-precision {precision}, {asked.name}, {made}: {promise}"
+        contents = answerer.retriever.meta.fingerprint
+        confidence.promise(asked.index, promise.threshold, answerer.models, provenance, contents)
+        out.print(f"From now on the index in {asked.index} answers with this threshold.", soft_wrap=True)
+    return None
 
 
 @evaluation.command("diff")
@@ -358,10 +378,12 @@ def compare_runs(
     if not found:
         out.print("No question is answered differently.")
         return
-    for difference in sorted(found, key=lambda difference: (difference.effect, difference.change)):
-        out.print(Text(diff.line(difference)), soft_wrap=True)
+    for line in diff.lines(found):
+        out.print(Text(line), soft_wrap=True)
     out.print(diff.table(found))
-    out.print(f"Fixed against broken: p = {diff.p_value(found):.3f} (McNemar's exact test)")
+    better, worse = diff.facts(found)
+    chance = diff.p_value(better, worse)
+    out.print(f"Facts, more fixed than broken: {better}, the reverse: {worse}; p = {chance:.3f} (exact sign test)")
     if exact or any(difference.effect == "broken" for difference in found):
         raise typer.Exit(1)
 

@@ -1,6 +1,7 @@
 """Ablations: the same questions with each kind of search and each reader, side by side."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from index.retrieval import FUSION, Weights
 from service.answering import Answerer
 from service.reader import SENTENCES
 
-SEARCHES: dict[str, Weights] = {"dense": (1.0, 0.0), "lexical": (0.0, 1.0), "fused": FUSION}
+STRENGTH = sum(FUSION)  # of what retrieval says to the reader, alike in all searches
+SEARCHES: dict[str, Weights] = {"dense": (STRENGTH, 0.0), "lexical": (0.0, STRENGTH), "fused": FUSION}
 COLUMNS = {
     "recall@5": "recall@5",
     "exact match, forced": "EM, forced",
@@ -49,9 +51,12 @@ def _later(watch: Callable[[int], None], done: int, number: int) -> None:
     watch(done + number)
 
 
-def markdown(found: dict[tuple[str, str], dict[str, Value]]) -> str:
-    """The main figures as a table, with the interval of the F1 that counts refusals."""
-    lines = [f"| search | reader | {' | '.join(COLUMNS.values())} |", "|---" * (2 + len(COLUMNS)) + "|"]
+def markdown(found: dict[tuple[str, str], dict[str, Value]], command: str, day: date) -> str:
+    """The main figures as a table, with the interval of the F1 that counts refusals, under what made it and n."""
+    counts = next(iter(found.values()))
+    n, answerable = counts["token F1 or refusal"].n, counts["answerable, answered"].n
+    lines = [f"{day.isoformat()}, `{command}`: {n} questions, {answerable} of them answerable", ""]
+    lines += [f"| search | reader | {' | '.join(COLUMNS.values())} |", "|---" * (2 + len(COLUMNS)) + "|"]
     for (search, reader), figures in found.items():
         cells = [shown(name, figures[name].value) for name in COLUMNS]
         cells[list(COLUMNS).index("token F1 or refusal")] += f" ({interval(figures['token F1 or refusal'])})"

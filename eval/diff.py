@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +16,7 @@ from eval.questions import QuestionsError
 Change = Literal["answer changed", "citation moved", "newly abstained", "newly answered"]
 Effect = Literal["fixed", "broken", "as right as before"]
 RUN = "run.jsonl"
-_FIELDS = ("id", "question", "gold", "answer", "citations", "verdict")
-_FIELDS = ("id", "question", "gold", "answer", "citations", "verdict")
+_FIELDS = ("id", "question", "fact", "part", "gold", "answer", "citations", "verdict")
 _CHANGES: tuple[Change, ...] = ("answer changed", "citation moved", "newly abstained", "newly answered")
 _EFFECTS: tuple[Effect, ...] = ("fixed", "broken", "as right as before")
 
@@ -51,11 +50,17 @@ def differences(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Map
     return [Difference(change, _effect(*pair), *pair) for pair in pairs if (change := _change(*pair))]
 
 
-def p_value(found: Sequence[Difference]) -> float:
-    """The probability that as uneven a split of fixed and broken comes by chance: McNemar's test (1947), exact."""
-    effects = Counter(difference.effect for difference in found)
-    fixed, broken = effects["fixed"], effects["broken"]
-    return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
+def facts(found: Sequence[Difference]) -> tuple[int, int]:
+    """On how many facts more questions were fixed than broken, and on how many more were broken."""
+    net: Counter[str] = Counter()
+    for difference in found:
+        net[difference.before["fact"]] += (difference.effect == "fixed") - (difference.effect == "broken")
+    return sum(count > 0 for count in net.values()), sum(count < 0 for count in net.values())
+
+
+def p_value(better: int, worse: int) -> float:
+    """The probability that as uneven a split of facts comes by chance: the sign test (Dixon and Mood 1946), exact."""
+    return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
 
 
 def table(found: Sequence[Difference]) -> Table:
@@ -67,11 +72,15 @@ def table(found: Sequence[Difference]) -> Table:
     return shown
 
 
-def line(difference: Difference) -> str:
-    """A difference in a line, for people."""
-    before, after = (row["answer"] or "(abstained)" for row in (difference.before, difference.after))
-    answers = before if before == after else f"{before} → {after}"
-    return f"{difference.before['id']}, {difference.effect}, {difference.change}: {answers}"
+def lines(found: Sequence[Difference]) -> Iterator[str]:
+    """Each difference in a line, for people, by effect; those of the part `test` are only counted."""
+    shown = [difference for difference in found if "test" not in (difference.before["part"], difference.after["part"])]
+    for difference in sorted(shown, key=lambda difference: (difference.effect, difference.change)):
+        before, after = (row["answer"] or "(abstained)" for row in (difference.before, difference.after))
+        answers = before if before == after else f"{before} → {after}"
+        yield f"{difference.before['id']}, {difference.effect}, {difference.change}: {answers}"
+    if hidden := len(found) - len(shown):
+        yield f"{hidden} of the part “test”: counted below, but not shown"
 
 
 def _change(old: Mapping[str, Any], new: Mapping[str, Any]) -> Change | None:
@@ -81,7 +90,11 @@ def _change(old: Mapping[str, Any], new: Mapping[str, Any]) -> Change | None:
         return "newly abstained" if new["answer"] is None else "newly answered"
     if old["answer"] != new["answer"]:
         return "answer changed"
-    return "citation moved" if old["citations"] != new["citations"] else None
+    return "citation moved" if _places(old) != _places(new) else None
+
+
+def _places(row: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    return [(cited["document"], cited["start"], cited["end"]) for cited in row["citations"]]
 
 
 def _effect(old: Mapping[str, Any], new: Mapping[str, Any]) -> Effect:

@@ -24,7 +24,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A figure over n questions, with its 95% interval; NaN over none."""
+    """A figure over n questions, NaN over none, with its 95% interval, NaN if there is none."""
 
     value: float
     n: int
@@ -96,7 +96,8 @@ class Figure:
 def measure(outcomes: Sequence[Outcome], resamples: int = RESAMPLES) -> dict[str, Value]:
     """All figures, with 95% bootstrap intervals (Efron 1979; percentiles, seeded) if `resamples` is not 0.
 
-    Questions about the same fact are drawn together, since they are not independent.
+    Questions about the same fact are drawn together, since they are not independent. Where the resamples agree, they
+    say nothing of how far off a figure may be: it has no interval then.
     """
     table = Table.of(outcomes)
     found = {figure.name: Value(*figure.of(table)) for figure in FIGURES}
@@ -107,7 +108,8 @@ def measure(outcomes: Sequence[Outcome], resamples: int = RESAMPLES) -> dict[str
         if figure.resampled and found[figure.name].n:
             values = [figure.of(sample)[0] for sample in drawn]
             low, high = np.nanpercentile(values, [2.5, 97.5])
-            found[figure.name] = Value(found[figure.name].value, found[figure.name].n, float(low), float(high))
+            if not np.isclose(low, high):
+                found[figure.name] = Value(found[figure.name].value, found[figure.name].n, float(low), float(high))
     return found
 
 
@@ -161,9 +163,11 @@ def _over_all(compute: Callable[[Array, Flags], float]) -> Callable[[Table], tup
 
 
 def _coverage(table: Table) -> tuple[float, int]:
-    has = table.answerable
-    n = int(has.sum())
-    return (metrics.coverage_at(ACCURACY, table.confidence[has], table.forced_right[has]) if n else math.nan), n
+    """Of the answerable questions, the share that the threshold for ACCURACY answers."""
+    if not table.answerable.any():
+        return math.nan, 0
+    least = metrics.threshold_at(ACCURACY, table.confidence, table.forced_right)
+    return _mean(table.confidence >= least, table.answerable)
 
 
 def _stage(stage: str, share: float) -> Callable[[Table], tuple[float, int]]:
@@ -222,7 +226,7 @@ FIGURES = [
     Figure(
         "right, of those answered",
         f"Precision: of all questions answered, the share whose answer reaches token F1 {metrics.RIGHT_F1} against "
-        "a gold answer or, quoted as a whole sentence, holds one.",
+        "a gold answer and gives no other date or amount than it, or, quoted as a whole sentence, overlaps one.",
         lambda t: _mean(t.right, t.answered),
     ),
     Figure(
@@ -255,9 +259,14 @@ FIGURES = [
     ),
     Figure(
         f"coverage at {ACCURACY:.0%} accuracy",
-        f"The largest share of answerable questions that a threshold on the confidence can answer with {ACCURACY:.0%} "
-        "of the answers right.",
+        "The share of answerable questions answered with the least threshold on the confidence at which "
+        f"{ACCURACY:.0%} of all answers are right, those to unanswerable questions, which never are, among them.",
         _coverage,
+    ),
+    Figure(
+        f"coverage at {ACCURACY:.0%} accuracy, answerable only",
+        "The same where nothing but the answerable questions is asked.",
+        lambda t: _coverage(t.take(np.flatnonzero(t.answerable))),
     ),
     Figure(
         "area under risk–coverage",

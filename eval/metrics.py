@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eval.questions import Question
+from index.markup import plain
 from service.answering import Answer, Citation
 from service.reader import squad
-from service.values import value
+from service.values import Name, differ, value
 
 RIGHT_F1 = 0.5  # an answer that shares this much with a gold answer counts as right
 
@@ -33,7 +34,7 @@ def sentence_hit(question: Question, document: str, start: int, end: int) -> boo
 
 
 def is_right(question: Question, citation: Citation) -> bool:
-    """Whether a quote says what a gold answer says; of whole sentences, whether they hold one."""
+    """Whether a quote says what a gold answer says; of whole sentences, whether they overlap one."""
     sentence = citation.sentence
     whole = (citation.start, citation.end) == (sentence.start, sentence.end)
     return says(question, citation.document.uri, citation.start, citation.end, None if whole else citation.quote)
@@ -43,7 +44,16 @@ def says(question: Question, document: str, start: int, end: int, words: str | N
     """Whether the words of a slice say what a gold answer says; of a whole sentence, given as None, see `is_right`."""
     if words is None:
         return sentence_hit(question, document, start, end)
-    return bool(question.answers) and token_f1(question, words) >= RIGHT_F1
+    return any(_agree(_words(gold.text), _words(words)) for gold in question.answers)
+
+
+def _agree(gold: str, words: str) -> bool:
+    """Whether words share enough with a gold answer and give no other date or amount, as 4.42% is another than 44.2%.
+
+    Names that share words are the same: "U.S." and "US".
+    """
+    is_another = differ(gold, words) and not isinstance(value(words), Name)
+    return squad.token_f1([gold], words) >= RIGHT_F1 and not is_another
 
 
 def expected_calibration_error(probabilities: ArrayLike, right: ArrayLike, bins: int = 10) -> float:
@@ -63,18 +73,21 @@ def brier_score(probabilities: ArrayLike, right: ArrayLike) -> float:
     return float(np.mean((np.asarray(probabilities, dtype=float) - np.asarray(right, dtype=float)) ** 2))
 
 
-def risk_coverage(confidences: ArrayLike, right: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def risk_coverage(
+    confidences: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coverage and risk of every threshold, strictest first (El-Yaniv and Wiener 2010).
 
-    Coverage is the share of questions answered, risk the share of these that are wrong. Equal confidences are
-    answered together.
+    Coverage is the share of questions answered, risk the share of these that are wrong, each question counting as much
+    as its weight. Equal confidences are answered together.
     """
     p, r = np.asarray(confidences, dtype=float), np.asarray(right, dtype=float)
+    w = np.ones(len(p)) if weights is None else np.asarray(weights, dtype=float)
     order = np.argsort(-p, kind="stable")
-    count = np.arange(1, len(p) + 1)
-    risk = np.cumsum(1 - r[order]) / count
+    answered = np.cumsum(w[order])
+    risk = np.cumsum((w * (1 - r))[order]) / answered
     last = np.append(p[order][1:] != p[order][:-1], True)
-    return count[last] / len(p), risk[last]
+    return answered[last] / w.sum(), risk[last]
 
 
 def area_under_risk(confidences: ArrayLike, right: ArrayLike) -> float:
@@ -83,17 +96,23 @@ def area_under_risk(confidences: ArrayLike, right: ArrayLike) -> float:
     return float(np.sum(np.diff(coverage, prepend=0.0) * risk))
 
 
-def coverage_at(accuracy: float, confidences: ArrayLike, right: ArrayLike) -> float:
-    """The largest share of questions that can be answered with at least this accuracy."""
-    coverage, risk = risk_coverage(confidences, right)
-    return float(coverage[risk <= 1 - accuracy + 1e-12].max(initial=0.0))
+def threshold_at(accuracy: float, confidences: ArrayLike, right: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """The least threshold at which this share of the answers is right; infinite if there is none."""
+    _, risk = risk_coverage(confidences, right, weights)
+    thresholds = np.unique(np.asarray(confidences, dtype=float))[::-1]
+    return float(thresholds[risk <= 1 - accuracy + 1e-12].min(initial=np.inf))
 
 
 def corroborations(question: Question, answer: Answer) -> Iterator[bool]:
     """Of each citation after the first, whether it gives the value of a gold answer, wherever it stands."""
-    golds = {value(gold.text) for gold in question.answers}
+    golds = {value(_words(gold.text)) for gold in question.answers}
     for citation in answer.citations[1:]:
-        yield value(citation.quote) in golds
+        yield value(_words(citation.quote)) in golds
+
+
+def _words(text: str) -> str:
+    """The words of a quote, without markup."""
+    return plain(text, 0, len(text)).text
 
 
 def _bins(probabilities: NDArray[np.float64], bins: int) -> Iterator[NDArray[np.bool_]]:

@@ -3,10 +3,11 @@
 import csv
 import io
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from eval.places import places
 
 FILE = Path(__file__).with_name("questions.jsonl")
 
@@ -67,23 +68,25 @@ def load_csv(path: Path, texts: Mapping[str, str]) -> list[Question]:
     """Read a table with the columns question, answer and, if wanted, document, over documents' texts by path.
 
     An empty answer says that the documents do not answer; a question on several lines has several acceptable answers.
-    Wherever an answer stands in its document, or in any if none is named, it counts as found, in capitals or not.
-    Raises QuestionsError, naming every line that cannot be used.
+    Wherever an answer stands in its document, or in any if none is named, it counts, markup and white space apart; in
+    other capitals only if it stands nowhere just so. Raises QuestionsError, naming every line that cannot be used.
     """
     try:
-        rows = csv.DictReader(io.StringIO(_text(path)), strict=True)
-        cells = [(rows.line_num, row) for row in rows]
+        reader = csv.DictReader(io.StringIO(_text(path)), strict=True)
+        rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise QuestionsError(f"{path}, line {rows.line_num}: {error}") from error
-    missing = [name for name in ("question", "answer") if name not in (rows.fieldnames or ())]
+        raise QuestionsError(f"{path}, line {reader.line_num}: {error}") from error
+    missing = [name for name in ("question", "answer") if name not in (reader.fieldnames or ())]
     if missing:
         lacks = " and ".join(missing)
         raise QuestionsError(f"{path} needs the columns question and answer in its first line; it lacks {lacks}")
+    wanted = {(answer, document) for _, answer, document in (_cells(row) for _, row in rows) if answer}
+    found_at = places(wanted, texts)
     golds: dict[str, list[Gold]] = {}
     wrong = []
-    for number, row in cells:
-        question, answer, document = ((row.get(name) or "").strip() for name in ("question", "answer", "document"))
-        found = list(_places(answer, {document: texts.get(document, "")} if document else texts)) if answer else []
+    for number, row in rows:
+        question, answer, document = _cells(row)
+        found = [Gold(at, start, end, texts[at][start:end]) for at, start, end in found_at.get((answer, document), ())]
         if not question:
             wrong.append(f"line {number} has no question")
         elif row["answer"] is None:
@@ -102,14 +105,12 @@ def load_csv(path: Path, texts: Mapping[str, str]) -> list[Question]:
         raise QuestionsError(f"{path}: " + "; ".join(wrong))
     if not golds:
         raise QuestionsError(f"{path} holds no question")
-    return [Question(str(n), asked, tuple(places), fact=asked) for n, (asked, places) in enumerate(golds.items(), 1)]
+    return [Question(str(n), asked, tuple(found), fact=asked) for n, (asked, found) in enumerate(golds.items(), 1)]
 
 
-def _places(answer: str, texts: Mapping[str, str]) -> Iterator[Gold]:
-    words = re.compile(r"(?<!\w)(?<!\d[.,])" + r"\s+".join(map(re.escape, answer.split())) + r"(?!\w|[.,]\d)", re.I)
-    for document, text in texts.items():
-        for match in words.finditer(text):
-            yield Gold(document, match.start(), match.end(), match[0])
+def _cells(row: Mapping[str, str | None]) -> tuple[str, str, str]:
+    question, answer, document = ((row.get(name) or "").strip() for name in ("question", "answer", "document"))
+    return question, answer, document
 
 
 def _text(path: Path) -> str:

@@ -14,8 +14,9 @@ from rich.table import Column, Table
 
 from eval import plots
 from eval.diff import RUN
-from eval.figures import FIGURES, Value, measure
+from eval.figures import ACCURACY, FIGURES, Value, measure
 from eval.run import Outcome
+from service.answering import Answer
 
 GROUPS = ("part", "kind", "style")
 PAGE = "report.html"
@@ -27,6 +28,7 @@ _SHORT = {
     "answerable, answered": "answered",
     "unanswerable, abstained": "abstained",
 }
+_COUNTS = {"answerable, answered": "n with", "unanswerable, abstained": "n without"}  # a gold answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,17 @@ class Report:
 
 def tables(report: Report) -> Iterator[Table]:
     """All figures with their intervals, then the main ones by group; n stands beside every mean."""
-    columns = (Column("value", justify="right"), Column("95% interval", justify="right"), Column("n", justify="right"))
-    table = Table(Column("figure"), *columns, box=SIMPLE)
+    columns = [Column(name, justify="right") for name in ("value", "95% interval", "n")]
+    table = Table("figure", *columns, box=SIMPLE)
     for name, value in report.figures.items():
         table.add_row(name, shown(name, value.value), interval(value), str(value.n))
     yield table
     for field, groups in report.groups.items():
-        table = Table(field, *(Column(name, justify="right") for name in (*_SHORT.values(), "n")), box=SIMPLE)
+        columns = [Column(name, justify="right", no_wrap=True) for name in (*_SHORT.values(), *_COUNTS.values())]
+        table = Table(Column(field, overflow="fold"), *columns, box=SIMPLE, collapse_padding=True, pad_edge=False)
         for group, figures in groups.items():
             cells = [shown(name, figures[name].value) for name in _SHORT]
-            table.add_row(group or "–", *cells, str(figures["token F1 or refusal"].n))
+            table.add_row(group or "–", *cells, *(str(figures[name].n) for name in _COUNTS))
         yield table
 
 
@@ -84,7 +87,15 @@ def write(report: Report, folder: Path) -> Path:
         "Reliability": plots.reliability(report.outcomes),
     }
     page = environment.get_template(PAGE).render(
-        report=report, rows=rows, plots=drawn, definitions=FIGURES, shown=shown, interval=interval, short=_SHORT
+        report=report,
+        rows=rows,
+        plots=drawn,
+        definitions=FIGURES,
+        accuracy=ACCURACY,
+        shown=shown,
+        interval=interval,
+        short=_SHORT,
+        counts=_COUNTS,
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
     return folder / PAGE
@@ -125,13 +136,13 @@ def row(outcome: Outcome) -> dict[str, Any]:
         "gold": [gold.text for gold in question.answers],
         "gold_sentence": _parts(*outcome.gold_sentence) if outcome.gold_sentence else None,
         "answer": answer.answer,
+        "sentence": _sentence(answer if answer.citations else outcome.forced),
         "confidence": answer.confidence,
         "reason": answer.reason,
         "exact_match": outcome.exact_match,
         "f1": round(outcome.f1, 4),
         "forced": {
             "answer": outcome.forced.answer,
-            "sentence": _sentence(outcome),
             "right": outcome.forced_right,
             "exact_match": outcome.forced_exact_match,
             "f1": round(outcome.forced_f1, 4),
@@ -184,9 +195,9 @@ def _rank(outcome: Outcome) -> int | None:
     return outcome.ranking.index(True) + 1 if True in outcome.ranking else 0
 
 
-def _sentence(outcome: Outcome) -> list[str] | None:
-    """The forced answer in its sentence."""
-    for cited in outcome.forced.citations[:1]:
+def _sentence(answer: Answer) -> list[str] | None:
+    """An answer in its sentence."""
+    for cited in answer.citations[:1]:
         begin = cited.start - cited.sentence.start
         return _parts(cited.sentence.text, begin, begin + len(cited.quote))
     return None

@@ -1,23 +1,26 @@
 """Risk-controlled abstention: a threshold on the confidence whose precision is promised, and then checked.
 
-The threshold is the least of ten, one for each tenth of the questions by confidence, at which the share of wrong
+The threshold is the least of ten, one for each tenth of the facts by confidence, at which the share of wrong
 answers is below the wished one with 95% confidence, by the bound of Clopper and Pearson (1934) at a tenth of the
-error, since ten are looked at (Bonferroni; Angelopoulos et al., Learn then Test, 2021). It is fitted on half of the
-facts and verified on the other half. The promise is about questions like these, drawn as these were.
+error, since ten are looked at (Bonferroni; Angelopoulos et al., Learn then Test, 2021). The bound is about independent
+answers, which those to questions on one fact are not: one question of each fact takes part. The threshold is fitted on
+some of the facts and verified on the others. The promise is about questions on facts drawn as these were.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import beta
 
-from eval.figures import Table
 from eval.run import Outcome
 
 CONFIDENCE = 0.95
 STEPS = 10
+ERROR = 1 - CONFIDENCE  # of the promise
+STEP_ERROR = ERROR / STEPS  # of each threshold that is looked at
 
 
 class RiskError(ValueError):
@@ -26,9 +29,9 @@ class RiskError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """Of `questions`, how many are answered, and how many of these wrongly."""
+    """Of `facts`, on how many a question is answered, and on how many of these wrongly."""
 
-    questions: int
+    facts: int
     answered: int
     wrong: int
 
@@ -41,7 +44,7 @@ class Half:
         return 1 - most_wrong(self.wrong, self.answered, error)
 
     def __str__(self) -> str:
-        return f"{self.answered} of {self.questions} questions answered, {self.precision:.3f} of them rightly"
+        return f"{self.answered} of {self.facts} facts answered, {self.precision:.3f} of them rightly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,41 +57,54 @@ class Control:
     verified: Half
 
     def __str__(self) -> str:
+        fitted, verified = self.fitted.promised(STEP_ERROR), self.verified.promised(ERROR)
         return (
-            f"threshold {self.threshold:.4f} for a precision of at least {self.precision:.0%} with {CONFIDENCE:.0%} "
-            f"confidence; fitted: {self.fitted} (at least {self.fitted.promised((1 - CONFIDENCE) / STEPS):.3f}); "
-            f"verified on other facts: {self.verified} (at least {self.verified.promised(1 - CONFIDENCE):.3f})"
+            f"threshold {self.threshold:.4f} for a precision of at least {_percent(self.precision)} with "
+            f"{_percent(CONFIDENCE)} confidence; fitted: {self.fitted} (at least {fitted:.3f}); verified on other "
+            f"facts: {self.verified} (at least {verified:.3f})"
         )
 
 
 def control(outcomes: Sequence[Outcome], precision: float) -> Control:
     """Fit on one half, verify on the other. Raises RiskError where the precision cannot be promised."""
-    halves = [[o for o in outcomes if _is_first(o.question.fact) is first] for first in (True, False)]
-    fitting, verifying = (Table.of(half) for half in halves if half) if all(halves) else (None, None)
-    needed = least_answers(precision)
-    if fitting is None or verifying is None or len(fitting.forced_right) < needed:
+    fitting, verifying = halves(outcomes)
+    to_fit, to_verify = least_answers(precision, STEP_ERROR), least_answers(precision, ERROR)
+    refusal = f"A precision of {_percent(precision)} cannot be promised"
+    if len(fitting) < to_fit or len(verifying) < to_verify:
         raise RiskError(
-            f"A precision of {precision:.0%} cannot be promised: of the questions, halved by fact, {len(halves[0])} "
-            f"are there to fit the threshold and {len(halves[1])} to verify it; even without a mistake, {needed} "
-            "answers are needed to fit it."
+            f"{refusal}: {len(fitting)} facts are there to fit the threshold and {len(verifying)} to verify it; even "
+            f"without a mistake, answers on {to_fit} facts are needed to fit it and on {to_verify} to verify it."
         )
-    error = (1 - CONFIDENCE) / STEPS
-    best: tuple[float, Half] | None = None
-    for share in np.linspace(0, 1, STEPS, endpoint=False):
-        threshold = float(np.quantile(fitting.confidence, share, method="higher"))
-        half = _half(fitting, threshold)
-        if half.answered and half.promised(error) >= precision:
-            best = threshold, half
-            break
-    if best is None:
-        raise RiskError(
-            f"A precision of {precision:.0%} cannot be promised: at no threshold are so few answers wrong, by the "
-            f"{len(fitting.forced_right)} questions of the half that fits it. {_nearest(fitting, error)}"
-        )
-    found = Control(precision, best[0], best[1], _half(verifying, best[0]))
+    confidences = [outcome.forced.confidence for outcome in fitting]
+    steps = np.quantile(confidences, np.arange(STEPS) / STEPS, method="higher").tolist()
+    fitted = {threshold: _half(fitting, threshold) for threshold in steps}
+    kept = [threshold for threshold, half in fitted.items() if half.promised(STEP_ERROR) >= precision]
+    if not kept:
+        raise RiskError(f"{refusal}: at no threshold are so few answers wrong. {_most(list(fitted.values()))}")
+    found = Control(precision, kept[0], fitted[kept[0]], _half(verifying, kept[0]))
+    if found.verified.answered < to_verify:
+        raise RiskError(f"{refusal}: answers on {to_verify} facts are needed to verify it; {found}.")
     if found.verified.precision < precision:
         raise RiskError(f"The promise did not hold on the other half: {found}.")
     return found
+
+
+def halves(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """One question of each fact, chosen by hash: those to fit on, and those to verify on.
+
+    The latter are those of the part `test`, if there is one, so that nothing is ever fitted on it; else half of them.
+    """
+    of_fact: dict[str, Outcome] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: _hash(outcome.question.id)):
+        of_fact.setdefault(outcome.question.fact, outcome)
+    if any(outcome.question.part == "test" for outcome in outcomes):
+        verifying = {fact for fact, outcome in of_fact.items() if outcome.question.part == "test"}
+    else:
+        verifying = {fact for fact in of_fact if _hash(f"half {fact}")[0] % 2}
+    return (
+        [outcome for fact, outcome in of_fact.items() if fact not in verifying],
+        [outcome for fact, outcome in of_fact.items() if fact in verifying],
+    )
 
 
 def most_wrong(wrong: int, answered: int, error: float) -> float:
@@ -96,21 +112,26 @@ def most_wrong(wrong: int, answered: int, error: float) -> float:
     return 1.0 if wrong >= answered else float(beta.ppf(1 - error, wrong + 1, answered - wrong))
 
 
-def least_answers(precision: float) -> int:
+def least_answers(precision: float, error: float) -> int:
     """How many answers without a mistake a promise of this precision needs; 0 < precision < 1."""
-    return int(np.ceil(np.log((1 - CONFIDENCE) / STEPS) / np.log(precision)))
+    return math.ceil(math.log(error) / math.log(precision))
 
 
-def _nearest(table: Table, error: float) -> str:
-    halves = [_half(table, float(threshold)) for threshold in np.unique(table.confidence)]
-    best = max(halves, key=lambda half: half.promised(error))
-    return f"The most that can be promised from them is about {best.promised(error):.0%}: {best}."
+def _most(fitted: Sequence[Half]) -> str:
+    """What can be promised instead, rounded down so that it can."""
+    best = max(fitted, key=lambda half: half.promised(STEP_ERROR))
+    percent = math.floor(100 * best.promised(STEP_ERROR))
+    return f"The most that this half can promise is {percent}%: {best}." if percent else "It can promise nothing."
 
 
-def _half(table: Table, threshold: float) -> Half:
-    given = table.confidence >= threshold
-    return Half(len(given), int(given.sum()), int((~table.forced_right[given]).sum()))
+def _half(outcomes: Sequence[Outcome], threshold: float) -> Half:
+    given = [outcome.forced_right for outcome in outcomes if outcome.forced.confidence >= threshold]
+    return Half(len(outcomes), len(given), given.count(False))
 
 
-def _is_first(fact: str) -> bool:
-    return hashlib.sha256(f"half {fact}".encode()).digest()[0] % 2 == 0
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
+def _hash(words: str) -> bytes:
+    return hashlib.sha256(words.encode()).digest()

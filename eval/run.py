@@ -22,10 +22,10 @@ Verdict = Literal["answered rightly", "answered wrongly", "abstained rightly", "
 class Outcome:
     """One question and its answer.
 
-    `forced` is the answer when abstaining is not allowed, which is the first reader's. `ranking` says of the
-    first passages found whether they contain a gold answer, and `relevant` how many passages of the index do; it is
-    None if the document was given. `gold_sentence` is the sentence around the first gold answer, with the
-    slice of that answer in it.
+    `forced` is the answer when abstaining is not allowed: that of the first reader that points at anything, without
+    an answer if none does. `ranking` says of the first passages found whether they contain a gold answer, and
+    `relevant` how many passages of the index do; it is None if the document was given. `gold_sentence` is the
+    sentence around the first gold answer, with the slice of that answer in it.
     """
 
     question: Question
@@ -67,7 +67,7 @@ class Outcome:
 
     @cached_property
     def hit(self) -> bool:
-        """Whether the sentence that is cited first holds a gold answer."""
+        """Whether the sentence that is cited first overlaps a gold answer."""
         return any(
             sentence_hit(self.question, cited.document.uri, cited.sentence.start, cited.sentence.end)
             for cited in self.answer.citations[:1]

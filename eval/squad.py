@@ -14,6 +14,7 @@ from typing import Any
 from eval.questions import Gold, Question, QuestionsError
 from index.build import build
 from index.embedding import Embedder
+from service.answering import QuestionError, normalised_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def read(path: Path) -> list[Row]:
     """Read a file in the form of SQuAD 1.1 or 2.0, or with one question a line, gzip or not.
 
     A line has id, title, context, question, answers [{text, answer_start}] and is_impossible (Rajpurkar et al., Know
-    What You Don't Know, 2018). Raises QuestionsError.
+    What You Don't Know, 2018). Raises QuestionsError, of a row that cannot be used naming its id.
     """
     try:
         content = path.read_bytes()
@@ -54,6 +55,12 @@ def read(path: Path) -> list[Row]:
         raise QuestionsError(f"{path} is not in SQuAD's form: {type(error).__name__}: {error}") from error
     if not rows:
         raise QuestionsError(f"{path} holds no question")
+    seen: set[str] = set()
+    for row in rows:
+        if row.id in seen:
+            raise QuestionsError(f"{path} gives the id {row.id} twice")
+        seen.add(row.id)
+        _check(row, path)
     return rows
 
 
@@ -97,6 +104,17 @@ def _rows(text: str) -> Iterator[Row]:
         for paragraph in article["paragraphs"]:
             for asked in paragraph["qas"]:
                 yield _row({"title": article.get("title", ""), "context": paragraph["context"], **asked})
+
+
+def _check(row: Row, path: Path) -> None:
+    """Raises QuestionsError for a question that cannot be asked and an answer that does not stand where it says."""
+    try:
+        normalised_question(row.question)
+    except QuestionError as error:
+        raise QuestionsError(f"{path}: {row.id} cannot be asked: {error}") from error
+    for text, at in row.answers:
+        if not text or at < 0 or row.context[at : at + len(text)] != text:
+            raise QuestionsError(f"{path}: the answer {text!r} of {row.id} does not stand at {at} of its context")
 
 
 def _row(fields: dict[str, Any]) -> Row:

@@ -1,9 +1,11 @@
 """`attest eval`: where the questions come from, what is written, what is promised, and with which exit code."""
 
+import contextlib
 import json
 import logging
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +18,10 @@ from index.build import build
 from index.embedding import HashingEmbedder
 from service import confidence
 from service.answering import Answerer
+from service.problems import ProblemError
 from service.reader import SENTENCES, ReaderError
+from service.settings import Settings
+from service.state import State
 
 Write = Callable[..., Path]
 BRIDGE = "The bridge opened in 1901."
@@ -56,9 +61,9 @@ def many(write: Write, tmp_path: Path, hashing: HashingEmbedder) -> Path:
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Path:
-    """A question on each of the many documents, and a third as many that no document answers."""
+    """A question on each of the many documents, and 24 that no document answers."""
     lines = [f"The {name} opened,The {name} opened early.\n" for name in NAMES]
-    lines += [f"The frobnicated quux{number},\n" for number in range(20)]
+    lines += [f"The frobnicated quux{number},\n" for number in range(24)]
     (tmp_path / "asked.csv").write_text("question,answer\n" + "".join(lines))
     return tmp_path / "asked.csv"
 
@@ -131,6 +136,10 @@ def test_a_comparison_prints_a_table_and_writes_nothing(tmp_path: Path, index: P
     result = evaluate(tmp_path, "--questions", path, "--compare")
     assert result.exit_code == 0
     assert re.findall(r"^\| (\w+) \| sentence \| 1.000 ", result.stdout, re.MULTILINE) == ["dense", "lexical", "fused"]
+    made_by = re.match(r"20\d\d-\d\d-\d\d, `(.*)`: 1 questions, 1 of them answerable\n\n", result.stdout)
+    assert made_by
+    options = f"--questions={path} --index={index} --embedder=hashing --reader=sentence"
+    assert made_by[1] == f"attest eval --compare {options}"
     assert not (tmp_path / "report").exists()
 
 
@@ -148,6 +157,7 @@ def test_a_threshold_with_a_promised_precision_is_stored_and_used_from_then_on(
     assert f"From now on the index in {many} answers with this threshold.\n" in result.stdout
     assert stored["provenance"].startswith("attest eval --target-precision 0.8, asked.csv, 20")
     assert "verified on other facts: " in stored["provenance"]
+    assert stored["contents"] == before.retriever.meta.fingerprint
     after = Answerer.open(many, hashing, SENTENCES)
     assert nonsense.confidence < stored["threshold"]
     assert after.ask("The frobnicated quux0").status == "abstained"
@@ -185,7 +195,15 @@ def test_a_precision_that_cannot_be_promised_fails_but_the_report_is_written(tmp
     assert result.exit_code == 1
     assert "A precision of 80% cannot be promised" in result.stderr
     assert (tmp_path / "report" / "report.html").exists()
+    assert "stays in force" not in result.stderr
     assert not (index / "threshold.json").exists()
+    answerer = Answerer.open(index, HashingEmbedder(), SENTENCES)
+    answerer.close()
+    confidence.promise(index, 0.25, answerer.models, "made for this test")
+    again = evaluate(tmp_path, "--questions", path, "--target-precision", "0.8")
+    assert again.exit_code == 1
+    assert "cannot be promised" in again.stderr
+    assert "The threshold promised before, 0.25, stays in force." in again.stderr
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0])
@@ -218,6 +236,31 @@ def test_a_threshold_of_other_models_is_not_used_and_that_is_logged(
     ]
 
 
+def test_a_service_that_answers_by_a_threshold_for_other_contents_warns(
+    write: Write, index: Path, hashing: HashingEmbedder, caplog: pytest.LogCaptureFixture
+) -> None:
+    answerer = Answerer.open(index, hashing, SENTENCES)
+    contents = answerer.retriever.meta.fingerprint
+    answerer.close()
+    confidence.promise(index, 0.25, answerer.models, "made for this test", contents)
+
+    def warnings() -> list[str]:
+        caplog.clear()
+        state = State(Settings(index=index, embedder="hashing", reader=SENTENCES))
+        state.start()
+        answered = False
+        while not answered:
+            with contextlib.suppress(ProblemError):  # until it is loaded
+                answered = state.answerer.ask("The bridge opened").status == "answered"
+            time.sleep(0.01)
+        state.close()
+        return caplog.messages
+
+    assert warnings() == []
+    build(write({"c.txt": "It rained."}), index, hashing)
+    assert warnings() == [f"The threshold of {index} was fitted for other contents; fit it anew"]
+
+
 def test_a_damaged_threshold_is_refused_by_its_name(tmp_path: Path, index: Path, hashing: HashingEmbedder) -> None:
     (index / "threshold.json").write_text('{"threshold": 0.')
     with pytest.raises(ReaderError, match=r"threshold\.json holds no threshold"):
@@ -235,6 +278,9 @@ def test_a_damaged_threshold_is_refused_by_its_name(tmp_path: Path, index: Path,
         ["--setting", "reading"],
         ["--setting", "reading", "--squad", "squad.json", "--compare"],
         ["--setting", "closed", "--squad", "squad.json"],
+        ["--compare", "--min-f1", "0.1"],
+        ["--compare", "--min-abstained", "1"],
+        ["--compare", "--target-precision", "0.8"],
         ["--target-precision", "0"],
         ["--target-precision", "1"],
         ["--min-f1", "1.1"],
@@ -255,6 +301,12 @@ def test_a_command_that_makes_no_sense_is_refused(tmp_path: Path, index: Path, o
         ("--questions", "q.jsonl", "{}", "line 1 is not a question"),
         ("--questions", "q.jsonl", '{"id": "q1", "question": " ", "answers": []}', "q1 cannot be asked"),
         ("--squad", "q.json", "{}", "is not in SQuAD's form"),
+        (
+            "--squad",
+            "q.json",
+            json.dumps(PARAGRAPHS).replace(": 21", ": 20"),
+            "the answer '1901' of s1 does not stand at 20 of its context",
+        ),
         ("--squad", "q.json", None, "cannot be read"),
     ],
 )

@@ -1,6 +1,7 @@
 """The same questions with each kind of search and each reader, side by side."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def test_each_search_is_really_another(index: Path, hashing: HashingEmbedder) ->
     # The embedder knows whole words: "An apple fell there." has none of these. BM25 knows stems: it has a rare one of
     # them. By the sums of 1 / (10 + rank), dense, and of 1.5 / (10 + rank), lexical, it is the third.
     question = Question("q1", "apples growing in a valley", (Gold("apple.txt", 3, 8, "apple"),))
-    assert SEARCHES == {"dense": (1.0, 0.0), "lexical": (0.0, 1.0), "fused": FUSION}
+    assert FUSION == (1.0, 1.5)
+    assert SEARCHES == {"dense": (2.5, 0.0), "lexical": (0.0, 2.5), "fused": FUSION}
     found = compare(index, hashing, SENTENCES, [question])
     ranks = {search: figures["MRR@10"].value for (search, _), figures in found.items()}
     assert ranks == {"dense": pytest.approx(1 / 6), "lexical": 1 / 2, "fused": pytest.approx(1 / 3)}
@@ -66,10 +68,14 @@ def test_the_table_has_a_line_for_each_with_the_interval_of_its_f1() -> None:
     figures = dict.fromkeys(COLUMNS, Value(0.5, 4)) | {
         "token F1 or refusal": Value(0.625, 4, 0.25, 0.75),
         "total p50, ms": Value(12.34, 4),
+        "answerable, answered": Value(0.5, 3),
         "right, of those answered": Value(float("nan"), 0),
     }
-    lines = markdown({("dense", "sentence"): figures, ("fused", "other"): figures}).splitlines()
+    found = {("dense", "sentence"): figures, ("fused", "other"): figures}
+    lines = markdown(found, "attest eval --compare", date(2026, 11, 22)).splitlines()
     assert lines == [
+        "2026-11-22, `attest eval --compare`: 4 questions, 3 of them answerable",
+        "",
         "| search | reader | recall@5 | EM, forced | F1, forced | F1 or refusal | right, of those answered | answered "
         "| refused | ECE | p50, ms |",
         "|---|---|---|---|---|---|---|---|---|---|---|",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from index.embedding import HashingEmbedder
 from index.retrieval import Retriever
 from service.answering import Answerer
 from service.reader.sentence import SentenceReader
-from tests.eval.handmade import outcome
+from tests.eval.handmade import answered, cited, outcome
 from tests.service.tiny import SURE
 
 Row = dict[str, Any]
@@ -36,8 +37,8 @@ REFUSED = row(outcome("q1", [], None, 0.3, forced="1920"))
 
 
 def pairs(*rows: Row) -> dict[str, Row]:
-    """Rows as questions of their own, in order."""
-    return {f"q{number}": {**fields, "id": f"q{number}"} for number, fields in enumerate(rows)}
+    """Rows as questions of their own, on facts of their own, in order."""
+    return {f"q{number}": {**fields, "id": f"q{number}", "fact": f"f{number}"} for number, fields in enumerate(rows)}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,22 @@ def test_a_change_is_named_with_its_effect(before: Row, after: Row, change: Chan
 def test_what_is_answered_alike_is_no_difference_whatever_it_took(same: Row) -> None:
     later = {**same, "confidence": 0.01, "timings_ms": {}}
     assert diff.differences({"q1": same}, {"q1": later}) == []
+
+
+def test_a_citation_is_where_it_was_whatever_its_score() -> None:
+    answer = answered([cited("1901", score=0.5)])
+    again = answered([cited("1901", score=0.7)])
+    given = outcome("q1", ["1901"], "1901")
+    before, after = (row(replace(given, answer=one, forced=one)) for one in (answer, again))
+    assert before["citations"] != after["citations"]
+    assert diff.differences({"q1": before}, {"q1": after}) == []
+
+
+@pytest.mark.parametrize("moved", [{"start": 1}, {"end": 5}, {"document": "b.txt"}])
+def test_a_citation_of_another_place_is_a_difference(moved: dict[str, Any]) -> None:
+    after = {**RIGHT, "citations": [{**RIGHT["citations"][0], **moved}]}
+    (found,) = diff.differences({"q1": RIGHT}, {"q1": after})
+    assert found.change == "citation moved"
 
 
 def test_a_further_citation_is_a_difference() -> None:
@@ -105,16 +122,29 @@ def test_the_order_of_the_questions_makes_no_difference() -> None:
 def test_the_probability_of_the_split_is_that_of_tossing_a_coin(fixed: int, broken: int, expected: float) -> None:
     before = pairs(*[WRONG] * fixed, *[RIGHT] * broken, *[WRONG] * 4)
     after = pairs(*[RIGHT] * fixed, *[WRONG] * broken, *[WRONG_TOO] * 4)
-    assert diff.p_value(diff.differences(before, after)) == pytest.approx(expected)
+    found = diff.facts(diff.differences(before, after))
+    assert found == (fixed, broken)
+    assert diff.p_value(*found) == pytest.approx(expected)
+
+
+def test_questions_on_one_fact_are_one_toss() -> None:
+    before, after = pairs(*[WRONG] * 6, RIGHT, WRONG, RIGHT), pairs(*[RIGHT] * 6, WRONG, RIGHT, WRONG)
+    assert diff.facts(diff.differences(before, after)) == (7, 2)
+    facts = ["a"] * 5 + ["b"] * 2 + ["c"] * 2  # five fixed; one fixed and one broken; one fixed and one broken
+    for rows in (before, after):
+        for fields, fact in zip(rows.values(), facts, strict=True):
+            fields["fact"] = fact
+    assert diff.facts(diff.differences(before, after)) == (1, 0)
+    assert diff.p_value(1, 0) == 1.0
 
 
 def test_a_line_and_the_table_say_what_changed() -> None:
     before, after = pairs(WRONG, RIGHT, RIGHT, SILENT), pairs(RIGHT, WRONG, ELSEWHERE, RIGHT)
     found = diff.differences(before, after)
-    assert [diff.line(difference) for difference in found] == [
-        "q0, fixed, answer changed: 1920 → 1901",
-        "q1, broken, answer changed: 1901 → 1920",
+    assert list(diff.lines(found)) == [
         "q2, as right as before, citation moved: 1901",
+        "q1, broken, answer changed: 1901 → 1920",
+        "q0, fixed, answer changed: 1920 → 1901",
         "q3, fixed, newly answered: (abstained) → 1901",
     ]
     columns = [list(column.cells) for column in diff.table(found).columns]
@@ -210,7 +240,20 @@ def test_the_command_prints_every_difference_worst_together(tmp_path: Path) -> N
         "q0, fixed, answer changed: 1920 → 1901",
         "q2, fixed, answer changed: 1920 → 1901",
     ]
-    assert lines[-1] == "Fixed against broken: p = 1.000 (McNemar's exact test)"
+    assert lines[-1] == "Facts, more fixed than broken: 2, the reverse: 1; p = 1.000 (exact sign test)"
+
+
+def test_the_part_test_is_counted_and_not_shown(tmp_path: Path) -> None:
+    before, after = ([{**fields, "part": "test"}, RIGHT] for fields in (WRONG, RIGHT))
+    result = compared(tmp_path, [*before, WRONG], [*after, WRONG_TOO])
+    lines = result.stdout.splitlines()
+    assert lines[:2] == [
+        "q2, as right as before, answer changed: 1920 → 1921",
+        "1 of the part “test”: counted below, but not shown",
+    ]
+    assert lines[-1].startswith("Facts, more fixed than broken: 1, the reverse: 0; ")
+    assert "q0" not in result.stdout
+    assert "1901" not in result.stdout
 
 
 def test_the_command_says_that_nothing_differs(tmp_path: Path) -> None:

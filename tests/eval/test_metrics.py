@@ -1,5 +1,6 @@
 """Each measure against numbers worked by hand, and SQuAD's two against an independent implementation."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,6 @@ from eval.metrics import (
     area_under_risk,
     brier_score,
     corroborations,
-    coverage_at,
     exact_match,
     expected_calibration_error,
     is_right,
@@ -19,6 +19,7 @@ from eval.metrics import (
     risk_coverage,
     says,
     sentence_hit,
+    threshold_at,
     token_f1,
 )
 from eval.questions import Gold, Question
@@ -94,6 +95,38 @@ def test_a_quoted_span_is_right_by_its_words_wherever_it_stands(quote: str, righ
 
 
 @pytest.mark.parametrize(
+    ("gold", "answer", "right"),
+    [
+        ("March 3, 1945", "March 5, 1945", False),  # though two of three words are shared
+        ("March 3, 1945", "on 3 March 1945", True),
+        ("March 3, 1945", "March 1945", True),  # a part of it
+        ("$4 billion", "$2 billion", False),
+        ("$4 billion", "4 billion dollars", True),
+        ("44.2%", "4.42%", False),  # without punctuation they are the same
+        ("44.2%", "44.2% of the vote", True),
+        ("44.2% of the vote", "4.42% of the vote", False),
+        ("$4 billion", "some $4 billion a year", True),  # 2 · 2 / (2 + 4)
+        ("US", "U.S.", True),  # as names they share no word, but for SQuAD they are the same
+        ("Nicolás Maduro", "President Nicolás Maduro", True),
+        ("[Putin](https://example.org/a)", "Putin", True),
+    ],
+)
+def test_a_shared_word_does_not_make_another_date_or_amount_right(gold: str, answer: str, right: bool) -> None:
+    question = Question("q", "?", (Gold("a.txt", 0, len(gold), gold),))
+    assert is_right(question, cited(answer)) is right
+    assert says(question, "a.txt", 0, len(answer), answer) is right
+
+
+def test_one_gold_answer_that_agrees_is_enough() -> None:
+    golds = (Gold("a.txt", 0, 5, "44.2%"), Gold("a.txt", 0, 5, "4.42%"))
+    assert is_right(Question("q", "?", golds), cited("4.42%"))
+
+
+def test_a_link_around_an_answer_is_none_of_its_words() -> None:
+    assert is_right(WHOLE_DATE, cited("[March 3, 1945](https://example.org/a_long_address)"))
+
+
+@pytest.mark.parametrize(
     ("words", "document", "right"),
     [
         ("In those days nobody knew that it was March 3, 1945, or so.", "a.txt", True),
@@ -102,7 +135,7 @@ def test_a_quoted_span_is_right_by_its_words_wherever_it_stands(quote: str, righ
         ("March 3, 1945", "b.txt", False),
     ],
 )
-def test_a_whole_sentence_is_right_if_it_holds_a_gold_answer(words: str, document: str, right: bool) -> None:
+def test_a_whole_sentence_is_right_if_it_overlaps_a_gold_answer(words: str, document: str, right: bool) -> None:
     assert is_right(WHOLE_DATE, cited(words, after="", document=document)) is right
 
 
@@ -172,19 +205,24 @@ def test_the_area_under_risk_is_its_mean_over_the_coverage() -> None:
 @pytest.mark.parametrize(
     ("accuracy", "expected"),
     [
-        (0.8, 1.0),  # four of five are right, though only one of the first two is
-        (0.81, 0.2),
-        (1.0, 0.2),
-        (0.5, 1.0),
+        (0.8, 0.5),  # four of five are right, though only one of the first two is
+        (0.81, 0.9),
+        (1.0, 0.9),
+        (0.5, 0.5),
     ],
 )
-def test_coverage_is_the_largest_with_this_accuracy(accuracy: float, expected: float) -> None:
-    assert coverage_at(accuracy, [0.9, 0.8, 0.7, 0.6, 0.5], [1, 0, 1, 1, 1]) == expected
+def test_the_threshold_is_the_least_with_this_accuracy(accuracy: float, expected: float) -> None:
+    assert threshold_at(accuracy, [0.9, 0.8, 0.7, 0.6, 0.5], [1, 0, 1, 1, 1]) == expected
+    assert threshold_at(accuracy, [0.5, 0.6, 0.7, 0.8, 0.9], [1, 1, 1, 0, 1]) == expected
 
 
-def test_coverage_is_nothing_where_no_threshold_is_accurate_enough() -> None:
-    assert coverage_at(0.8, [0.9, 0.8], [0, 1]) == 0.0
-    assert coverage_at(0.8, [0.9, 0.9], [1, 0]) == 0.0
+def test_a_threshold_cannot_part_equal_confidences() -> None:
+    assert threshold_at(0.8, [0.9, 0.5, 0.5, 0.1], [1, 1, 0, 0]) == 0.9
+
+
+def test_no_threshold_is_accurate_enough_where_the_surest_answer_is_wrong() -> None:
+    assert threshold_at(0.8, [0.9, 0.8], [0, 1]) == math.inf
+    assert threshold_at(0.8, [0.9, 0.9], [1, 0]) == math.inf
 
 
 def test_a_further_citation_is_right_by_value_whatever_its_words() -> None:
@@ -193,6 +231,12 @@ def test_a_further_citation_is_right_by_value_whatever_its_words() -> None:
     assert list(corroborations(WHOLE_DATE, answer)) == [True, False, True, False]
     assert list(corroborations(DATE, answer)) == [True, False, True, True]
     assert list(corroborations(NOTHING, answer)) == [False] * 4
+
+
+def test_markup_is_no_part_of_a_value() -> None:
+    question = Question("q", "When?", (Gold("a.txt", 0, 17, "**March 3, 1945**"),))
+    answer = answered([cited("1945"), cited("[March](#m) 3, 1945"), cited("*3 March 1946*")])
+    assert list(corroborations(question, answer)) == [True, False]
 
 
 @pytest.mark.parametrize("citations", [0, 1])

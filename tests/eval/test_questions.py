@@ -159,6 +159,44 @@ def test_capitals_and_white_space_make_no_difference_and_the_gold_is_the_text_it
     check_golds([question], TEXTS)
 
 
+def places(folder: Path, answer: str, text: str) -> list[str]:
+    """The gold answers of a table with this answer; each slices the text."""
+    path = folder / "questions.csv"
+    path.write_text(f'question,answer\nWhat?,"{answer}"\n', encoding="utf-8")
+    (question,) = load_csv(path, {"a.txt": text})
+    check_golds([question], {"a.txt": text})
+    return [gold.text for gold in question.answers]
+
+
+def test_other_capitals_count_only_where_nothing_else_matches(tmp_path: Path) -> None:
+    text = "They told us that the US, not Us, paid. May may come."
+    assert places(tmp_path, "US", text) == ["US"]
+    assert places(tmp_path, "us", text) == ["us"]
+    assert places(tmp_path, "uS", text) == ["us", "US", "Us"]
+    assert places(tmp_path, "May", text) == ["May"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "expected"),
+    [
+        (
+            "Putin congratulated Maduro",
+            "Then [Putin](#a) *congratulated* Maduro.",
+            "[Putin](#a) *congratulated* Maduro",
+        ),
+        ("Putin", "Then [Vladimir Putin](https://example.org/Putin) came.", "Putin"),  # not the one in the address
+        ("100,000", "He bought **100,000** rifles.", "100,000"),
+        ("**100,000**", "He bought **100,000** rifles.", "**100,000**"),
+        ("seen in 1901", "It was [[Sight|seen]] in '''1901'''.", "[[Sight|seen]] in '''1901'''"),
+        ("1901", "It opened{{cite|1901}}.", "{{cite|1901}}"),
+    ],
+)
+def test_markup_makes_no_difference_and_is_not_cut_through(
+    tmp_path: Path, answer: str, text: str, expected: str
+) -> None:
+    assert places(tmp_path, answer, text) == [expected]
+
+
 @pytest.mark.parametrize(("answer", "start"), [("$4", 46), ("$4 (1901 prices).", 46), ("(1901", 49)])
 def test_signs_of_an_answer_are_no_pattern(tmp_path: Path, answer: str, start: int) -> None:
     (question,) = table(tmp_path, f"question,answer\nHow much?,{answer}\n")

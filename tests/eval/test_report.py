@@ -16,7 +16,7 @@ from eval import plots
 from eval.figures import FIGURES, Value
 from eval.report import Report, as_json, below, by, interval, row, shown, tables, write
 from eval.run import Outcome
-from tests.eval.handmade import outcome
+from tests.eval.handmade import answered, cited, outcome
 
 MARKUP = '"><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>'
 OUTCOMES = [
@@ -66,13 +66,13 @@ def test_a_row_says_what_was_answered_and_what_it_is_worth() -> None:
         "gold": ["1901", "in 1901", "1901"],
         "gold_sentence": ["", "1901", " it was."],
         "answer": "1901",
+        "sentence": ["", "1901", " it was."],
         "confidence": 0.9,
         "reason": None,
         "exact_match": 1.0,
         "f1": 1.0,
         "forced": {
             "answer": "1901",
-            "sentence": ["", "1901", " it was."],
             "right": True,
             "exact_match": 1.0,
             "f1": 1.0,
@@ -91,11 +91,19 @@ def test_a_row_of_a_refused_question_says_what_was_held_back() -> None:
     assert (fields["verdict"], fields["answer"], fields["citations"]) == ("abstained wrongly", None, [])
     assert fields["reason"] == "low_confidence"
     assert (fields["exact_match"], fields["f1"]) == (0.0, 0.0)
-    assert fields["forced"] == {
-        "answer": "grey", "sentence": ["", "grey", " it was."], "right": True, "exact_match": 1.0, "f1": 1.0,
-    }  # fmt: skip
+    assert fields["forced"] == {"answer": "grey", "right": True, "exact_match": 1.0, "f1": 1.0}
+    assert fields["sentence"] == ["", "grey", " it was."]
     nothing = row(OUTCOMES[5])
-    assert (nothing["gold_sentence"], nothing["forced"]["answer"], nothing["forced"]["sentence"]) == (None, None, None)
+    assert (nothing["gold_sentence"], nothing["forced"]["answer"], nothing["sentence"]) == (None, None, None)
+
+
+def test_an_answer_that_was_given_is_shown_though_another_is_forced(tmp_path: Path) -> None:
+    """The second reader may answer where the first is not sure enough, whose answer is the forced one."""
+    given = replace(outcome("q1", ["1901"], "1920"), forced=answered([cited("1930")]))
+    assert row(given)["sentence"] == ["", "1920", " it was."]
+    text = written(tmp_path, [given]).read_text(encoding="utf-8")
+    assert "<dt>given</dt><dd><mark>1920</mark> it was.</dd>" in text
+    assert "1930" not in text
 
 
 @pytest.mark.parametrize(
@@ -121,7 +129,7 @@ def test_an_answer_is_marked_where_it_stands_in_its_sentence() -> None:
     inside = replace(given.citations[0], start=23, end=27, sentence=sentence)
     answer = replace(given, citations=(inside,))
     fields = row(replace(OUTCOMES[0], answer=answer, forced=answer, gold_sentence=("Early in 1901.", 6, 13)))
-    assert fields["forced"]["sentence"] == ["It opened in ", "1901", ", they say."]
+    assert fields["sentence"] == ["It opened in ", "1901", ", they say."]
     assert fields["gold_sentence"] == ["Early ", "in 1901", "."]
 
 
@@ -137,6 +145,7 @@ def test_the_json_has_every_figure_with_its_interval_and_no_number_that_json_lac
     assert report["figures"]["exact match"]["value"] == 0.25
     assert report["figures"]["exact match"]["n"] == 4
     assert report["figures"]["exact match"]["low"] <= 0.25 <= report["figures"]["exact match"]["high"]
+    assert report["figures"]["citations exact"] == {"value": 1.0, "n": 7, "low": None, "high": None}
     assert report["by_kind"]["date"]["exact match"] == {"value": 0.5, "n": 2, "low": None, "high": None}
     assert report["by_kind"]["none"]["exact match"] == {"value": None, "n": 0, "low": None, "high": None}
     assert {name: figures["exact match or refusal"]["n"] for name, figures in report["by_part"].items()} == {
@@ -172,9 +181,10 @@ def test_the_tables_have_n_beside_every_figure() -> None:
     assert cells["corroborations right"][-1] == "1"
     assert cells["total p50, ms"] == ["3.0", "7"]
     assert cells["figure"] == ["value", "95% interval", "n"]
-    assert cells["kind"] == ["EM", "F1", "hit", "R@5", "answered", "abstained", "n"]
-    assert cells["date"] == ["0.500", "0.500", "1.000", "1.000", "1.000", "–", "2"]
-    assert cells["none"] == ["–", "–", "–", "–", "–", "0.667", "3"]
+    assert cells["kind"] == ["EM", "F1", "hit", "R@5", "answered", "abstained", "n with", "n without"]
+    assert cells["date"] == ["0.500", "0.500", "1.000", "1.000", "1.000", "–", "2", "0"]
+    assert cells["none"] == ["–", "–", "–", "–", "–", "0.667", "0", "3"]
+    assert cells["plain"][-2:] == ["3", "2"]
 
 
 def test_figures_for_people() -> None:
@@ -206,6 +216,17 @@ def test_the_page_shows_every_figure_with_its_definition(tmp_path: Path) -> None
     for figure in FIGURES:
         assert f"<td>{figure.name}<small>" in text
     assert "refused answerable questions count 0 (Rajpurkar et al. 2016)." in text
+
+
+def test_the_page_says_what_is_dotted_and_how_many_questions_of_a_group_have_an_answer(tmp_path: Path) -> None:
+    text = written(tmp_path).read_text(encoding="utf-8")
+    assert "the dotted line the risk at 80% accuracy" in text
+    by_part = text[text.index("<h2>By part") : text.index("<h2>By kind")]
+    assert re.findall(r"<th[^>]*>(n [^<]*)</th>", by_part) == ["n with", "n without"]
+    assert re.findall(r"<td>(\w+)</td>.*?>(\d+)</td><td[^>]*>(\d+)</td></tr>", by_part, re.DOTALL) == [
+        ("tune", "3", "3"),
+        ("test", "1", "0"),
+    ]
 
 
 def test_markup_in_questions_answers_and_titles_is_text_on_the_page(tmp_path: Path) -> None:

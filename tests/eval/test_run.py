@@ -68,6 +68,30 @@ def test_an_answer_that_was_given_is_the_forced_one_and_a_refused_question_has_a
         assert outcome.forced.confidence == outcome.answer.confidence < 0.5
 
 
+@pytest.mark.parametrize("setting", ["open", "reading"])
+def test_an_answer_is_the_one_that_is_given_when_the_question_is_asked(
+    write: Write, setting: Literal["open", "reading"]
+) -> None:
+    """Among more passages than are read, by a first reader that is not sure enough or by the one behind it."""
+    files = {f"{number:02}.txt": f"The mill number {number} burned in {1900 + number}.\n" for number in range(12)}
+    asked = ["The mill number 5 burned in 1905", "Which mill number 7 burned?", "Quux zyzzyva mill"]
+    questions = [Question(words, words, (), document="05.txt") for words in asked]
+    embedder = HashingEmbedder()
+    folder = write(files)
+    build(folder, folder.parent / "index", embedder)
+    retriever = Retriever.open(folder.parent / "index", embedder)
+    answerer = Answerer(retriever, (PointingReader("1905"), NEVER), (SentenceReader(embedder), HALF))
+    outcomes = run(answerer, questions, setting)
+    assert {outcome.answered for outcome in outcomes} == {True, False}
+    assert "1905" in {outcome.forced.answer for outcome in outcomes}
+    for outcome, question in zip(outcomes, questions, strict=True):
+        among = [document_id(question.document)] if setting == "reading" else None
+        for given, least in ((outcome.answer, None), (outcome.forced, 0.0)):
+            alone = answerer.ask(question.question, documents=among, min_confidence=least)
+            assert replace(given, timings_ms=alone.timings_ms) == alone
+    answerer.close()
+
+
 def test_refusing_costs_the_answer_but_not_the_forced_one(write: Write) -> None:
     questions = [QUESTIONS[0], Question("q6", "Is the bridge open?", (), "a")]
     with answering(write({"a.txt": BRIDGE}), NEVER) as answerer:

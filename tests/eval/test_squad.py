@@ -117,6 +117,35 @@ def test_a_file_that_is_malformed_is_refused_by_its_name(tmp_path: Path, content
     assert str(raised.value).startswith(str(path))
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({**FIRST, "question": " \n"}, "s1 cannot be asked: The question is empty"),
+        ({**FIRST, "question": "why " * 251}, "s1 cannot be asked: The question has 1,004 characters; at most 1,000"),
+        (
+            {**FIRST, "answers": [ANSWER, {**ANSWER, "answer_start": 16}]},
+            "the answer '1901' of s1 does not stand at 16 of its context",
+        ),
+        (
+            {**FIRST, "answers": [{"text": "1901.", "answer_start": -5}]},
+            "the answer '1901.' of s1 does not stand at -5",
+        ),
+        ({**FIRST, "answers": [{"text": "", "answer_start": 3}]}, "the answer '' of s1 does not stand at 3"),
+        ({**SECOND, "id": "s0"}, "gives the id s0 twice"),
+    ],
+)
+@pytest.mark.parametrize("in_lines", [True, False])
+def test_a_row_that_cannot_be_used_is_named_when_it_is_read(
+    tmp_path: Path, row: dict[str, Any], reason: str, in_lines: bool
+) -> None:
+    rows = [{**SECOND, "id": "s0"}, row]
+    path = written(tmp_path, "\n".join(map(line, rows)) if in_lines else json.dumps({"data": [article(*rows)]}))
+    with pytest.raises(QuestionsError) as raised:
+        squad.read(path)
+    assert str(raised.value).startswith(str(path))
+    assert reason in str(raised.value)
+
+
 def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(QuestionsError, match=f"{tmp_path} cannot be read"):
         squad.read(tmp_path)
