@@ -42,6 +42,11 @@ class Passage:
         words = joined(self.text, shifted)
         return Plain(words.text, tuple(offset + self.start for offset in words.offsets))
 
+    def around(self, start: int, end: int) -> Slice:
+        """The slice of the sentence, or of the sentences, that hold [start, end)."""
+        touched = [sentence for sentence in self.sentences if sentence[0] < end and start < sentence[1]]
+        return min([start, *(begin for begin, _ in touched)]), max([end, *(finish for _, finish in touched)])
+
 
 def split(
     document: Document, structure: Structure, count_tokens: CountTokens, max_tokens: int = MAX_TOKENS

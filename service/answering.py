@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from index.documents import DocumentRef
 from index.embedding import Embedder
 from index.markup import widen
-from index.passages import Passage
 from index.retrieval import FUSION, Hit, Retriever, Weights
 from service import confidence
 from service.confidence import Calibration
@@ -92,7 +91,7 @@ class Answer:
 
     `confidence` is the calibrated probability that the answer is right; when abstained, that of the answer that
     was held back (0 if there was none). `related` holds the nearest passages then: related, not an answer.
-    `differing` cites other documents that, asked alone, would answer with another date, amount or name.
+    `differing` cites other documents that would answer about as surely with another date, amount or name.
     `warnings` say what of the question was not read.
     """
 
@@ -241,7 +240,7 @@ class Answerer:
         passage = span.hit.passage
         text = self.retriever.store.document(passage.document_id).text
         start, end = widen(text, (span.start, span.end), (passage.start, passage.end))
-        sentence_start, sentence_end = _around(passage, start, end)
+        sentence_start, sentence_end = passage.around(start, end)
         return Citation(
             document=span.hit.document,
             start=start,
@@ -311,14 +310,8 @@ def nearest(spans: Sequence[Span]) -> list[Span]:
 
 def _sentence(span: Span) -> Span:
     """The sentence of a span, as a span."""
-    start, end = _around(span.hit.passage, span.start, span.end)
+    start, end = span.hit.passage.around(span.start, span.end)
     return replace(span, start=start, end=end)
-
-
-def _around(passage: Passage, start: int, end: int) -> tuple[int, int]:
-    """The slice of the sentence, or of the sentences, that hold [start, end)."""
-    touched = [s for s in passage.sentences if s[0] < end and start < s[1]]
-    return min([start, *(s[0] for s in touched)]), max([end, *(s[1] for s in touched)])
 
 
 def _ms(seconds: float) -> float:

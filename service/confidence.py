@@ -79,9 +79,12 @@ def load(kind: str, path: Path = FILE) -> Calibration:
         raise ValueError(f"{path} holds no calibration: {error}") from error
 
 
-def promise(directory: Path, threshold: float, models: str, provenance: str) -> None:
-    """Store the threshold that an index is to answer with from now on, and what it rests on."""
-    fields = {"threshold": threshold, "provenance": provenance, "models": models}
+def promise(directory: Path, threshold: float, models: str, provenance: str, contents: str = "") -> None:
+    """Store the threshold that an index is to answer with from now on, and what it rests on.
+
+    `contents` is the fingerprint of the index that it was fitted on.
+    """
+    fields = {"threshold": threshold, "provenance": provenance, "models": models, "contents": contents}
     written = directory / f"{PROMISED}.new"
     written.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
     written.replace(directory / PROMISED)
@@ -89,17 +92,32 @@ def promise(directory: Path, threshold: float, models: str, provenance: str) -> 
 
 def promised(directory: Path, models: str) -> float | None:
     """The threshold that was stored for an index, unless it was fitted with other models. Raises ReaderError."""
+    if (stored := _stored(directory)) is None:
+        return None
+    threshold, fitted_with, _ = stored
+    if fitted_with != models:
+        path = directory / PROMISED
+        log.warning("The threshold in %s was fitted with other models and is not used; fit it anew or remove it", path)
+        return None
+    return threshold
+
+
+def is_outdated(directory: Path, models: str, contents: str) -> bool:
+    """Whether an index answers by a threshold that was fitted for other contents of it. Raises ReaderError."""
+    stored = _stored(directory)
+    return stored is not None and stored[1] == models and stored[2] != contents
+
+
+def _stored(directory: Path) -> tuple[float, str, str | None] | None:
+    """The threshold, the models and the contents that were stored by `promise`. Raises ReaderError."""
     path = directory / PROMISED
     if not path.exists():
         return None
     try:
         fields = json.loads(path.read_bytes())
-        threshold, fitted_with = float(fields["threshold"]), fields["models"]
+        threshold, models = float(fields["threshold"]), fields["models"]
         if not 0 <= threshold <= 1:
             raise ValueError(f"{threshold} is no probability")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReaderError(f"{path} holds no threshold ({error}); remove it, or fit it anew") from error
-    if fitted_with != models:
-        log.warning("The threshold in %s was fitted with other models and is not used; fit it anew or remove it", path)
-        return None
-    return threshold
+    return threshold, models, fields.get("contents")

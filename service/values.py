@@ -2,9 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
 _MONTH_NAMES = (
     ("january", "jan"), ("february", "feb"), ("march", "mar"), ("april", "apr"), ("may",), ("june", "jun"),
@@ -48,12 +48,29 @@ _LONGEST_NAME = 5  # words
 _WORDS = re.compile(r"[-+−]?\w+|[^\w\s.,;:!?…\"'()‘-”]")
 
 
-def value(words: str) -> Hashable:
-    """The date, the amount or the name that some words give, equal for all ways of writing it.
+class Date(NamedTuple):
+    """A date, with None for what is not given."""
 
-    A date is ("date", year, month, day) with None for what is not given; an amount is ("number", value, unit), of a
-    count the unit is what is counted; everything else its words without case, accents, articles and titles.
-    """
+    year: int | None
+    month: int | None
+    day: int | None
+
+
+class Amount(NamedTuple):
+    """A number and its unit: of a count, what is counted; of a bare number, nothing."""
+
+    number: Decimal
+    unit: str
+
+
+class Name(NamedTuple):
+    """Words without case, accents, articles and titles."""
+
+    words: tuple[str, ...]
+
+
+def value(words: str) -> Date | Amount | Name:
+    """The date or the amount that some words give, else the words as a name, equal for all ways of writing it."""
     text = " ".join(_folded(words).split()).lstrip(" ,;:!?\"'()“”‘’").rstrip(" .,;:!?\"'()“”‘’")
     text = text if _DIGITS.match(text) else text.lstrip(" .,;:!?\"'()“”‘’")
     return _date(text) or _amount(text) or _name(text)
@@ -64,27 +81,26 @@ def differ(one: str, other: str) -> bool:
 
     What is a part of the other does not differ from it: 1945 from March 3, 1945, or Maduro from Nicolás Maduro.
     """
-    left, right = _comparable(one), _comparable(other)
-    if not left or not right or left[0] != right[0]:
-        return False
-    if left[0] == "date":
-        return any(None not in pair and pair[0] != pair[1] for pair in zip(left[1:], right[1:], strict=True))
-    if left[0] == "number":
-        return bool(left[2] == right[2] and left[1] != right[1])
-    return set(left[1]).isdisjoint(right[1])
+    match _comparable(one), _comparable(other):
+        case Date() as left, Date() as right:
+            return any(None not in pair and pair[0] != pair[1] for pair in zip(left, right, strict=True))
+        case Amount() as left, Amount() as right:
+            return left.unit == right.unit and left.number != right.number
+        case Name(left), Name(right):
+            return set(left).isdisjoint(right)
+    return False
 
 
-def _comparable(words: str) -> tuple[Any, ...] | None:
+def _comparable(words: str) -> Date | Amount | Name | None:
     """A value that others can be held against: a date, a year among them; an amount; the words of a name."""
     found = value(words)
-    if isinstance(found, tuple) and found[:1] == ("number",) and found[2] == "" and 1000 <= found[1] <= 2100:
-        return ("date", int(found[1]), None, None)
-    if isinstance(found, tuple) and found[:1] in (("date",), ("number",)):
+    if isinstance(found, Amount) and found.unit == "" and 1000 <= found.number <= 2100:
+        return Date(int(found.number), None, None)
+    if not isinstance(found, Name):
         return found
     parts = words.split()
-    if 1 <= len(parts) <= _LONGEST_NAME and parts[0][:1].isupper() and parts[-1][:1].isupper():
-        return ("name", found)
-    return None
+    is_name = 1 <= len(parts) <= _LONGEST_NAME and parts[0][:1].isupper() and parts[-1][:1].isupper()
+    return found if is_name else None
 
 
 def _folded(text: str) -> str:
@@ -97,17 +113,17 @@ def _raised(character: str) -> str:
     return f"^{character}" if unicodedata.decomposition(character).startswith(("<super>", "<sub>")) else character
 
 
-def _date(text: str) -> Hashable | None:
-    text = _WEEKDAY.sub("", text.removeprefix("on ").removeprefix("the "), count=1)
+def _date(text: str) -> Date | None:
+    text = _WEEKDAY.sub("", re.sub("^(?:on|in) ", "", text).removeprefix("the "), count=1)
     for pattern in _DATES:
         if match := pattern.fullmatch(text):
             given = match.groupdict()
             year, day = (int(given[part]) if given.get(part) else None for part in ("year", "day"))
-            return ("date", year, _MONTHS[given["month"]] if given["month"] in _MONTHS else int(given["month"]), day)
+            return Date(year, _MONTHS[given["month"]] if given["month"] in _MONTHS else int(given["month"]), day)
     return None
 
 
-def _amount(text: str) -> Hashable | None:
+def _amount(text: str) -> Amount | None:
     """A number in digits or in words, with its scale and its unit."""
     unit: str | None = None
     number: Decimal | None
@@ -129,7 +145,7 @@ def _amount(text: str) -> Hashable | None:
     if not counted.endswith("ss"):
         counted = counted.removesuffix("s")
     named = _UNITS.get(counted, counted)
-    return ("number", number, named if not unit or named == unit else f"{unit} {named}".strip())
+    return Amount(number, named if not unit or named == unit else f"{unit} {named}".strip())
 
 
 def _numeral(words: Sequence[str]) -> tuple[Decimal | None, list[str]]:
@@ -157,10 +173,10 @@ def _numeral(words: Sequence[str]) -> tuple[Decimal | None, list[str]]:
     return (None if group is None else total + group), []
 
 
-def _name(text: str) -> Hashable:
+def _name(text: str) -> Name:
     found = _WORDS.findall(text)
     words = [word for word in found[:-1] if word not in _ARTICLES] + found[-1:]  # the A of "vitamin A" is no article
     named = next((at for at, word in enumerate(words) if word not in _TITLES), len(words))
     if named < len(words) and words[named] not in _AFTER_OFFICE:
         words = words[named:]
-    return tuple(words)
+    return Name(tuple(words))

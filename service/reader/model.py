@@ -13,14 +13,13 @@ from tokenizers import Tokenizer
 
 from index.models import ModelError, file_sha256, folder_sha256, model_folder
 from index.retrieval import Hit
-from service.reader import SENTENCES, SHIPPED_READER, ReaderError, Span
-from service.reader.decoding import candidates
+from service.reader import SENTENCES, SHIPPED_READER, ReaderError, Span, decoding
 from service.reader.windows import Layout, Window, padded, windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-VERSION = 1  # of what turns logits into spans
+VERSION = 2  # of what turns logits into spans, the numbers below apart
 WEIGHTS = Path(__file__).with_name("weights")
 SUMS = "SHA256SUMS"
 NETWORK = "reader.onnx"
@@ -63,7 +62,9 @@ class SpanReader:
 
     @cached_property
     def fingerprint(self) -> str:
-        return hashlib.sha256(f"span {VERSION} {self._layout} {self._network.fingerprint}".encode()).hexdigest()
+        scoring = (VERSION, self._layout, RETRIEVAL_WEIGHT, PER_WINDOW, decoding.MAX_TOKENS, decoding.BEST)
+        vocabulary = hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()
+        return hashlib.sha256(f"span {scoring} {vocabulary} {self._network.fingerprint}".encode()).hexdigest()
 
     def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
         """Passages of one document may share sentences: a span of both counts once, with its better score."""
@@ -74,7 +75,7 @@ class SpanReader:
         for number, window, starts, ends in run(self._network, of_hits):
             hit = hits[number]
             prior = RETRIEVAL_WEIGHT * (hit.scores.fused - first)
-            for found in candidates(window, starts, ends)[:PER_WINDOW]:
+            for found in decoding.candidates(window, starts, ends)[:PER_WINDOW]:
                 span = Span(hit, *words[number].source(found.start, found.end), round(found.score + prior, 4))
                 place = (hit.document.id, span.start, span.end)
                 if place not in best or best[place].score < span.score:
@@ -160,8 +161,10 @@ def check_weights(folder: Path = WEIGHTS) -> None:
     sums = folder / SUMS
     if not sums.is_file():
         raise ReaderError(f"The reader's weights are not there: {sums} is missing. {_MEND}")
-    for line in sums.read_text(encoding="utf-8").splitlines():
-        expected, name = line.split()
+    lines = [line.split() for line in sums.read_text(encoding="utf-8", errors="replace").splitlines()]
+    if sorted(line[-1] for line in lines if len(line) == 2) != sorted((NETWORK, TOKENIZER)):
+        raise ReaderError(f"The reader's weights are damaged: {sums} does not name {NETWORK} and {TOKENIZER}. {_MEND}")
+    for expected, name in lines:
         path = folder / name
         if not path.is_file():
             raise ReaderError(f"The reader's weights are not there: {path} (sha256 {expected}) is missing. {_MEND}")
@@ -172,6 +175,7 @@ def check_weights(folder: Path = WEIGHTS) -> None:
 def _transformers(name: str) -> SpanReader:
     """Load by folder or from the hub's cache; only a model that is in neither is fetched."""
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
     try:
@@ -182,7 +186,7 @@ def _transformers(name: str) -> SpanReader:
         tokenizer = Tokenizer.from_str(
             AutoTokenizer.from_pretrained(path, local_files_only=True).backend_tokenizer.to_str()
         )
-    except (OSError, ValueError, KeyError, AttributeError, ModelError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, SafetensorError, ModelError) as error:
         raise ReaderError(f"The reader {name!r} is no question-answering model that can be loaded: {error}") from error
     if loaded["missing_keys"]:
         raise ReaderError(

@@ -1,7 +1,8 @@
 """What a retrieval reader meets and SQuAD does not ask: made from the examples of the data files.
 
-Pairs without an answer of three kinds (a retrieved neighbour, another part of the same article, a rule that changes
-one thing in the question), passages shorter than a paragraph, telegraphic and misspelt questions.
+Pairs without an answer of four kinds (a retrieved neighbour, another context of the same article or collection, another
+part of the same context, a rule that changes one thing in the question), passages shorter than a paragraph, telegraphic
+and misspelt questions.
 """
 
 import re

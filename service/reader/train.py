@@ -1,10 +1,8 @@
 """Train the span reader: `python -m service.reader.train DATA OUT`.
 
 The body is the default embedder's MiniLM-L6. First QAMR, whose short sentences teach pointing cheaply; then passes
-over the paragraphs, each with the pairs of `service.reader.pairs` drawn anew, while the learning rate falls to 0. Then
-cycles of further passes, in each of which it falls to 0 once more; the model is the average of the weights at each such
-end (stochastic weight averaging: Izmailov et al., UAI 2018). Stopped at any moment, the same command goes on from the
-last checkpoint in OUT; `log.jsonl` there keeps loss, speed and the scores on squad-dev.
+over the paragraphs, each with the pairs of `service.reader.pairs` drawn anew. Stopped at any moment, the same command
+goes on from the last checkpoint in OUT; `log.jsonl` there keeps loss, speed and the scores on squad-dev.
 
 On processors with AMX what counts is bf16 autocast, eager attention, frozen word embeddings, a compiled model with
 batches padded to a few lengths, and an allocator that keeps its memory.
@@ -20,14 +18,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 from torch.nn.functional import log_softmax
-from torch.optim.swa_utils import AveragedModel
 from transformers import BertForQuestionAnswering
 from transformers.utils import logging
 
@@ -51,12 +48,11 @@ IMPOSSIBLE = -1e4  # the logit of a position that no answer may have
 class Plan:
     """What is trained on, and how; the defaults are meant for the reader to be shipped.
 
-    `size` is the share of all questions that is there at all, for learning curves. `words` and `passes` are passes
-    over QAMR and over the paragraphs. In each of these, `squad`, `informal` and
-    `natural` are the shares of the SQuAD-like questions, of those on Reddit posts and Amazon reviews, and of the
-    written ones; the last pass before each end is without the informal ones. `retrieved` to `noisy` are as in
-    `pairs.one_pass`. The learning rate rises for `warmup` passes. Each of the `cycles` has `cycle_passes` passes and
-    begins at `cycle_rate`.
+    `size` is the share of all questions that is there at all, for learning curves; contexts all stay. `words` and
+    `passes` are passes over QAMR and over the paragraphs. In each of these, `squad`, `informal` and `natural` are the
+    shares of the SQuAD-like questions, of those on Reddit posts and Amazon reviews, and of the written ones; the last
+    pass is without the informal ones. `retrieved` to `noisy` are as in `pairs.one_pass`. The learning rate rises for
+    `warmup` passes.
     """
 
     size: float = 1.0
@@ -73,9 +69,6 @@ class Plan:
     noisy: float = 0.12
     learning_rate: float = 2e-4
     warmup: float = 0.1
-    cycles: int = 1
-    cycle_passes: int = 2
-    cycle_rate: float = 1e-4
     batch_tokens: int = 6144  # padded ones
     label_smoothing: float = 0.0
     seed: int = 1
@@ -83,21 +76,7 @@ class Plan:
     @property
     def stages(self) -> list[float]:
         """What each stage weighs: the passes over QAMR, then those over the paragraphs."""
-        return [WORDS_WEIGHT] * self.words + [1.0] * (self.passes + self.cycles * self.cycle_passes)
-
-    def is_end(self, stage: int) -> bool:
-        """Whether the learning rate has fallen to 0 at the end of this stage."""
-        after = stage + 1 - self.words - self.passes
-        return after >= 0 and after % self.cycle_passes == 0
-
-    def rate(self, stage: int, share: float) -> float:
-        """The learning rate when a share of a stage is done: up in the first part of a pass, then down in a line."""
-        main = self.stages[: self.words + self.passes]
-        if stage >= len(main):
-            past = (stage - len(main)) % self.cycle_passes + share
-            return self.cycle_rate * (1 - past / self.cycle_passes)
-        past = sum(main[:stage]) + main[stage] * share
-        return self.learning_rate * min(1.0, (past + 1e-3) / self.warmup) * (1 - past / sum(main))
+        return [WORDS_WEIGHT] * self.words + [1.0] * self.passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +103,16 @@ def train(folder: Path, out: Path, plan: Plan, compiled: bool = True) -> dict[st
                 bar.update(task, completed=learner.step)
                 if entry:
                     log.write(stage=learner.stage, step=learner.step, **entry)
-            stage = learner.stage
-            log.write(stage=stage, **_scores(learner.model, learner.tokenizer, corpus))
+            measured = scores(TorchNetwork(learner.model, bf16=True), learner.tokenizer, corpus.dev)
+            log.write(stage=learner.stage, **measured)
             learner.next_stage()
-            if plan.is_end(stage):
-                measured = _scores(learner.average, learner.tokenizer, corpus)
-                log.write(ends=sum(map(plan.is_end, range(learner.stage))), **measured)
-    learner.average.save_pretrained(out / "model")
+    learner.model.save_pretrained(out / "model")
     learner.tokenizer.save(str(out / "model" / "tokenizer.json"))
-    return measured
+    return measured or scores(TorchNetwork(learner.model, bf16=True), learner.tokenizer, corpus.dev)
 
 
 class Learner:
-    """The model, its average and optimizer, and how far they are; begins where the checkpoint in `out` left off."""
+    """The model, its optimizer, and how far they are; begins where the checkpoint in `out` left off."""
 
     def __init__(self, plan: Plan, out: Path, compiled: bool) -> None:
         torch.manual_seed(plan.seed)  # for the head, which begins at random
@@ -148,17 +124,11 @@ class Learner:
         out.mkdir(parents=True, exist_ok=True)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to(self._device)  # type: ignore[arg-type]
-        self._averaged = AveragedModel(self.model)
         learnt = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(learnt, lr=plan.learning_rate, weight_decay=0.01, fused=True)
         torch._dynamo.config.recompile_limit = len(LENGTHS) + 4  # one for each length, else the rest runs uncompiled
         self._run: Any = torch.compile(self.model, dynamic=False) if compiled else self.model
         self._restore()
-
-    @property
-    def average(self) -> BertForQuestionAnswering:
-        """The average of the weights at all ends so far."""
-        return cast(BertForQuestionAnswering, self._averaged.module)
 
     def learn(self, batches: Sequence[Sequence[Feature]]) -> Iterator[dict[str, float]]:
         """Go on through the batches of the stage, and say after every few steps how it goes; nothing in between."""
@@ -166,7 +136,7 @@ class Learner:
         began, tokens, losses = time.monotonic(), 0, []
         while self.step < len(batches):
             batch = batches[self.step]
-            rate = self._plan.rate(self.stage, self.step / len(batches))
+            rate = self._rate(self.step / len(batches))
             losses.append(self._take(batch, rate))
             tokens += sum(len(feature.window.ids) for feature in batch)
             self.step += 1
@@ -178,10 +148,15 @@ class Learner:
             losses = []
 
     def next_stage(self) -> None:
-        if self._plan.is_end(self.stage):
-            self._averaged.update_parameters(self.model)
         self.stage, self.step = self.stage + 1, 0
         self.save()
+
+    def _rate(self, share: float) -> float:
+        """The learning rate: up during the first part of a pass, then down in a line to 0 at the end of all stages."""
+        weights = self._plan.stages
+        past = sum(weights[: self.stage]) + weights[self.stage] * share
+        warm = min(1.0, (past + 1e-3) / max(self._plan.warmup, 1e-3))
+        return self._plan.learning_rate * warm * (1 - past / sum(weights))
 
     def _take(self, batch: Sequence[Feature], rate: float) -> float:
         """One step of the optimizer; the loss is the mean cross entropy of start and end."""
@@ -213,7 +188,6 @@ class Learner:
             "stage": self.stage,
             "step": self.step,
             "model": self.model.state_dict(),
-            "averaged": self._averaged.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
         torch.save(state, self._out / "checkpoint.new")
@@ -230,7 +204,6 @@ class Learner:
                 f"{path} belongs to another plan, {state['plan']}; remove it or train into another folder."
             )
         self.model.load_state_dict(state["model"])
-        self._averaged.load_state_dict(state["averaged"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.stage, self.step = state["stage"], state["step"]
 
@@ -252,7 +225,7 @@ class Corpus:
         plan, rng = self._plan, Random(f"{self._plan.seed} {number}")
         if number < plan.words:
             return self._words
-        informal = 0.0 if plan.is_end(number) else plan.informal
+        informal = plan.informal if number < len(plan.stages) - 1 else 0.0
         kept = [
             example
             for example in self._paragraphs
@@ -282,10 +255,6 @@ def load(path: Path | None = None) -> tuple[Tokenizer, BertForQuestionAnswering]
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer, model
-
-
-def _scores(model: BertForQuestionAnswering, tokenizer: Tokenizer, corpus: Corpus) -> dict[str, float]:
-    return scores(TorchNetwork(model, bf16=True), tokenizer, corpus.dev)
 
 
 def scores(network: Network, tokenizer: Tokenizer, examples: Sequence[Example]) -> dict[str, float]:
@@ -332,7 +301,11 @@ def _features(examples: Sequence[Example], tokenizer: Tokenizer, rng: Random) ->
 
 
 def batches_of(examples: Sequence[Example], tokenizer: Tokenizer, plan: Plan, stage: int) -> list[list[Feature]]:
-    """Batches of windows of like lengths with about as many tokens each, shuffled."""
+    """Batches of windows of like lengths with about as many tokens each, shuffled.
+
+    All have one of few shapes, since each is compiled by itself; what is left of a length's windows waits for the next
+    pass, which draws anew.
+    """
     rng = Random(f"{plan.seed}-{stage}")
     of_length: dict[int, list[Feature]] = defaultdict(list)
     for feature in _features(examples, tokenizer, rng):
@@ -341,7 +314,6 @@ def batches_of(examples: Sequence[Example], tokenizer: Tokenizer, plan: Plan, st
     for length, features in sorted(of_length.items()):
         rng.shuffle(features)
         size = max(8, plan.batch_tokens // length // 8 * 8)
-        # only full batches: each new shape is compiled anew
         found += [features[at : at + size] for at in range(0, len(features) - size + 1, size)] or [features]
     rng.shuffle(found)
     return found

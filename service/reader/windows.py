@@ -71,9 +71,10 @@ class _Frame:
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "_Frame":
         pair = tokenizer.encode("a", "b")
-        first, second = (at for at, special in enumerate(pair.special_tokens_mask) if not special)
+        first, second = ([at for at, of in enumerate(pair.sequence_ids) if of == text] for text in (0, 1))
         ids = tuple(pair.ids)
-        return cls(ids[:first], ids[first + 1 : second], ids[second + 1 :], pair.type_ids[second])
+        middle = ids[first[-1] + 1 : second[0]]
+        return cls(ids[: first[0]], middle, ids[second[-1] + 1 :], pair.type_ids[second[0]])
 
 
 def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, Encoding]:
@@ -85,11 +86,11 @@ def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, Encoding]:
 def _cut(question: Encoding, encoding: Encoding, text: str, frame: _Frame, layout: Layout) -> list[Window]:
     asked = (*frame.left, *question.ids[: layout.question], *frame.middle)
     room = layout.length - len(asked) - len(frame.right)
-    offsets = encoding.offsets
+    offsets = [_trimmed(text, *offset) for offset in encoding.offsets]
     letters = "".join("x" if category(character).startswith("M") else character for character in text)
     inner = {at for match in _WORD.finditer(letters) for at in range(match.start() + 1, match.end())}
-    begins = [start not in inner for start, _ in offsets]  # no word goes on there
-    ends = [end not in inner for _, end in offsets]
+    begins = [start < end and start not in inner for start, end in offsets]  # no word goes on there
+    ends = [start < end and end not in inner for start, end in offsets]
     found = []
     for at in range(0, len(offsets), room - layout.overlap):
         piece = slice(at, at + room)
@@ -99,3 +100,12 @@ def _cut(question: Encoding, encoding: Encoding, text: str, frame: _Frame, layou
         if at + room >= len(offsets):
             break
     return found
+
+
+def _trimmed(text: str, start: int, end: int) -> Slice:
+    """A token's slice without the white space that some tokenizers count to the word behind it."""
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end

@@ -35,9 +35,10 @@ def reader() -> SpanReader:
 
 
 @pytest.fixture(scope="module")
-def one_thread() -> SpanReader:
+def threaded() -> list[SpanReader]:
+    """The reader with one thread and with two."""
     tokenizer = Tokenizer.from_file(str(WEIGHTS / TOKENIZER))
-    return SpanReader(SHIPPED_READER, OnnxNetwork(WEIGHTS / NETWORK, threads=1), tokenizer)
+    return [SpanReader(SHIPPED_READER, OnnxNetwork(WEIGHTS / NETWORK, threads), tokenizer) for threads in (1, 2)]
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +77,10 @@ def test_a_passage_is_scored_the_same_alone_and_among_others(reader: SpanReader,
                 assert among.score > span.score
 
 
-def test_one_thread_and_two_give_the_same_spans(
-    reader: SpanReader, one_thread: SpanReader, found: dict[str, list[Hit]]
-) -> None:
+def test_one_thread_and_two_give_the_same_spans(threaded: list[SpanReader], found: dict[str, list[Hit]]) -> None:
     for question, hits in found.items():
-        assert list(_by_place(one_thread.read(question, hits))) == list(_by_place(reader.read(question, hits)))
+        one, two = (list(_by_place(reader.read(question, hits))) for reader in threaded)
+        assert one == two
 
 
 def test_spans_are_words_of_their_passages(reader: SpanReader, found: dict[str, list[Hit]]) -> None:

@@ -152,3 +152,12 @@ def test_a_model_that_was_not_trained_to_answer_is_refused(tmp_path: Path) -> No
         shutil.copy(file, tmp_path)
     with pytest.raises(ReaderError, match="not trained to answer: it lacks qa_outputs"):
         load_span_reader(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "sums", ["", "garbage\n", "a b c\n", f"0 {TOKENIZER}\n", f"0 {NETWORK}\n0 {TOKENIZER}\n0 other\n"]
+)
+def test_sums_that_do_not_name_the_weights_are_refused(weights: Path, sums: str) -> None:
+    (weights / SUMS).write_text(sums)
+    with pytest.raises(ReaderError, match=r"damaged: .*SHA256SUMS does not name"):
+        check_weights(weights)

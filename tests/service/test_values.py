@@ -1,29 +1,31 @@
 """Values: what is the same date, amount or name however it is written, and what is not."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.values import differ, value
+from service.values import Amount, Date, Name, differ, value
 
 
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("March 3, 1945", ("date", 1945, 3, 3)),
-        ("in 1945", ("in", "1945")),
-        ("March 2013", ("date", 2013, 3, None)),
-        ("3 March", ("date", None, 3, 3)),
-        ("1945", ("number", 1945, "")),
-        ("$1.6 billion", ("number", 1_600_000_000, "usd")),
-        ("44.5%", ("number", 44.5, "percent")),
-        ("two hundred and fifty soldiers", ("number", 250, "soldier")),
-        ("-5", ("number", -5, "")),
-        ("President Nicolás Maduro", ("nicolas", "maduro")),
-        ("The Old Bridge!", ("old", "bridge")),
-        ("", ()),
+        ("March 3, 1945", Date(1945, 3, 3)),
+        ("in 1945", Name(("in", "1945"))),
+        ("March 2013", Date(2013, 3, None)),
+        ("3 March", Date(None, 3, 3)),
+        ("1945", Amount(Decimal("1945"), "")),
+        ("$1.6 billion", Amount(Decimal("1600000000"), "usd")),
+        ("44.5%", Amount(Decimal("44.5"), "percent")),
+        ("two hundred and fifty soldiers", Amount(Decimal("250"), "soldier")),
+        ("-5", Amount(Decimal("-5"), "")),
+        ("President Nicolás Maduro", Name(("nicolas", "maduro"))),
+        ("The Old Bridge!", Name(("old", "bridge"))),
+        ("number 7", Name(("number", "7"))),
+        ("", Name(())),
     ],
 )
 def test_a_value_is_a_date_an_amount_or_a_name(words: str, expected: object) -> None:
@@ -190,13 +192,13 @@ def test_a_date_is_the_same_in_every_order(day: date) -> None:
         f"{day.day} {month} {day.year:04}",
         f"{day:%A}, {day.day} {month[:3]}. {day.year:04}",
     ]
-    assert {value(way) for way in ways} == {("date", day.year, day.month, day.day)}
+    assert {value(way) for way in ways} == {Date(day.year, day.month, day.day)}
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**15))
 def test_a_number_is_the_same_with_commas_and_without(number: int) -> None:
-    assert value(f"{number:,}") == value(str(number)) == ("number", number, "")
+    assert value(f"{number:,}") == value(str(number)) == Amount(Decimal(number), "")
 
 
 @settings(max_examples=200, deadline=None)
@@ -234,9 +236,18 @@ def test_these_values_differ(one: str, other: str) -> None:
         ("Nicolás Maduro", "President Maduro"),
         ("Nicolás Maduro", "the president of Venezuela"),
         ("to buy rifles", "to sell oil"),
+        ("Number Seven", "7"),
+        ("Date Palm", "March 3, 1945"),
         ("", ""),
     ],
 )
 def test_these_do_not_differ(one: str, other: str) -> None:
     assert not differ(one, other)
     assert not differ(other, one)
+
+
+@settings(max_examples=500, deadline=None)
+@given(TEXTS, TEXTS | st.sampled_from(["Date", "Number Five", "March 3, 1945", "5", "Otto Klein"]))
+def test_any_two_texts_differ_both_ways_or_not_at_all_and_none_from_itself(one: str, other: str) -> None:
+    assert differ(one, other) == differ(other, one)
+    assert not differ(one, one)

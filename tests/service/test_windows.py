@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
+from tokenizers.models import Unigram
+from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.processors import TemplateProcessing
 
 from service.reader.windows import Layout, Window, padded, windows
@@ -176,3 +178,14 @@ def test_padding_goes_up_to_a_length_that_is_given() -> None:
         [[0, 0, 1, 1, 0, 0]],
         [[1, 1, 1, 1, 0, 0]],
     ]
+
+
+def test_a_token_that_holds_the_space_before_its_word_stands_for_the_word_alone() -> None:
+    pieces = ["▁", "▁It", "▁opened", "▁in", "▁1932", ".", "a", "b"]
+    other = Tokenizer(Unigram([(piece, -1.0) for piece in pieces], unk_id=0))
+    other.pre_tokenizer = Metaspace()
+    ((window,),) = windows(other, [("a", "It opened in  1932.")], Layout())
+    assert [word for word in read("It opened in  1932.", window) if word] == ["It", "opened", "in", "1932", "."]
+    of_nothing = [at for at, (start, end) in enumerate(window.offsets) if start == end]
+    assert of_nothing
+    assert not any(window.begins[at] or window.ends[at] for at in of_nothing)
