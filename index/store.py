@@ -73,7 +73,8 @@ class OutdatedStoreError(StoreError):
 class Meta:
     """What an index was made with. `generation` counts its changes; `fingerprint` is a sha256 over its contents.
 
-    `unread` holds (path, reason) of the first MAX_UNREAD files that the last build could not read.
+    `unread` holds (path, reason) of the first MAX_UNREAD files that the last build could not read; `more_unread`
+    counts those beyond.
     """
 
     format: int
@@ -85,6 +86,7 @@ class Meta:
     dimensions: int
     suggestions: tuple[str, ...]
     unread: tuple[tuple[str, str], ...]
+    more_unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +349,7 @@ class Writer:
             dimensions=embedder.dimensions,
             suggestions=tuple(suggestions),
             unread=tuple(unread[:MAX_UNREAD]),
+            more_unread=len(unread[MAX_UNREAD:]),
         )
         self._connection.execute("DELETE FROM meta")
         self._connection.execute("INSERT INTO meta VALUES (?)", (json.dumps(asdict(meta), ensure_ascii=False),))

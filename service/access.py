@@ -1,16 +1,49 @@
 """Who may ask: the API key, in a header or, for the page, in a cookie made from it."""
 
 import hmac
+import re
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Cookie, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.problems import ProblemError
+from service.problems import ProblemError, problem_response
+from service.settings import is_loopback
 from service.state import State, StateOf
 
 COOKIE = "attest-session"
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]+))(?::\d*)?", re.IGNORECASE)
+
+
+class OwnHost:
+    """Refuses every request that was sent to another host than this machine, for a service without an API key.
+
+    Else a page of any site could read the documents, by a name of its own that it lets point here: DNS rebinding.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not is_own(Headers(scope=scope).get("host", "")):
+            refusal = problem_response(
+                scope["state"]["request_id"],
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "misdirected-request",
+                "Without an API key, this service answers only as localhost, 127.0.0.1 or [::1]; set ATTEST_API_KEY.",
+            )
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def is_own(host: str) -> bool:
+    """Whether a Host header, with any port, names this machine, and no name server could make it mean another."""
+    found = _HOST.fullmatch(host)
+    return found is not None and is_loopback((found[1] or found[2]).lower())
 
 
 def check_key(

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import pages, problems, routes
+from service.access import OwnHost
 from service.settings import Settings
 from service.state import State
 
@@ -55,6 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (pages.pages, pages.guarded, routes.health, routes.data):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    if settings.api_key is None:
+        app.add_middleware(OwnHost)
     app.add_middleware(Envelope)
     return app
 

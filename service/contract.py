@@ -99,10 +99,14 @@ class UnreadView(BaseModel):
 
 
 class DocumentsResponse(BaseModel):
-    """All documents, in the order of their paths, and the first 1,000 files that could not be read."""
+    """All documents, in the order of their paths, and the first 1,000 files that could not be read.
+
+    `more_unread` counts those beyond; it is left out where there are none.
+    """
 
     documents: list[DocumentView]
     unread: list[UnreadView]
+    more_unread: int = 0
     index: IndexRef
 
 
@@ -134,6 +138,6 @@ class SuggestionsResponse(BaseModel):
 
 
 class Health(BaseModel):
-    """`status` is `ok`, or `loading` while models and index are."""
+    """`status` is always `ok`: what is not ready yet, or cannot be, is told by a problem instead."""
 
     status: str

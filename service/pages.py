@@ -1,16 +1,19 @@
 """The pages that the server writes itself: the source view, and answers for readers without JavaScript."""
 
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import date
 from http import HTTPStatus
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -24,7 +27,8 @@ from service.problems import ProblemError
 from service.state import StateOf
 
 STATIC = Path(__file__).with_name("static")
-MAX_FORM = 4_096  # bytes
+MAX_FORM = 32_768  # bytes: the address to come back to holds a question, and is encoded twice
+WAITING = ("loading", "index-building", "nothing-indexed", "overloaded")
 REASONS = {
     "no_relevant_passage": "No passage of these documents is about this.",
     "low_confidence": "Some passages are near, but none answers it surely enough.",
@@ -35,6 +39,9 @@ SURENESS = (
     (0.5, "More likely right than wrong"),
     (0.0, "Uncertain: check the source"),
 )
+
+
+_SIGNS = re.compile(r"#+|=+")
 
 
 class PageRoute(APIRoute):
@@ -60,19 +67,20 @@ pages = APIRouter(include_in_schema=False, route_class=PageRoute)
 guarded = APIRouter(include_in_schema=False, route_class=PageRoute, dependencies=[Depends(check_key)])
 
 
+Question = Annotated[str, Query(alias="q")]
+Within = Annotated[str, Query(alias="in")]
+
+
 @pages.api_route("/", methods=["GET", "HEAD"])
-def page() -> FileResponse:
-    return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+def page(question: Question = "", within: Within = "") -> HTMLResponse:
+    """The chat page; the question of its address is written into it for readers without JavaScript."""
+    return _page("index.html", question=question, within=within)
 
 
 @guarded.get("/answer")
-async def answer(
-    state: StateOf, question: Annotated[str, Query(alias="q")] = "", within: Annotated[str, Query(alias="in")] = ""
-) -> HTMLResponse:
+async def answer(state: StateOf, question: Question = "", within: Within = "") -> HTMLResponse:
     """One question and its answer, as the chat page shows them."""
     answerer = state.answerer
-    listing = answerer.retriever.store.listing()
-    titles = {listed.ref.id: listed.ref.title for listed in listing}
     found = None
     warnings: tuple[str, ...] = ()
     if question:
@@ -83,14 +91,15 @@ async def answer(
             warnings = (str(error),)
         except UnknownDocumentError:
             raise _unknown() from None
-    return _page(
+    return await run_in_threadpool(  # a list of many documents takes its time
+        _page,
         "answer.html",
         question=question,
         answer=found,
         warnings=warnings,
-        documents=listing,
+        documents=state.listing,
         within=within,
-        scope=titles.get(within),
+        scope=next((listed.ref for listed in state.listing if listed.ref.id == within), None),
         reasons=REASONS,
         words=sureness,
     )
@@ -141,7 +150,8 @@ async def session(request: Request, state: StateOf) -> Response:
             request, ProblemError(error.status, "wrong-key", "This is not the key.", headers=error.headers), after
         )
     response = RedirectResponse(after, HTTPStatus.SEE_OTHER)
-    response.set_cookie(COOKIE, granted, httponly=True, samesite="strict")
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, granted, httponly=True, secure=secure, samesite="lax")  # lax: permalinks work anywhere
     return response
 
 
@@ -157,24 +167,35 @@ class ChangedError(ProblemError):
         self.link = f"/documents/{document_id}/view"
 
 
-Part = list[tuple[str, tuple[Style, ...]]]
+Piece = tuple[str, tuple[Style, ...]]
+Part = list[tuple[int, list[Piece]]]
 
 
 def parts(text: str, quote: tuple[int, int] | None) -> Iterator[tuple[Part, bool]]:
-    """Cut a text into what stands before, in and behind a quote, each in slices of one look; together the text."""
+    """Cut a text into what stands before, in and behind a quote, each in slices of one look; together the text.
+
+    The slices of one heading are together, with its level; those of other words have level 0.
+    """
     edges = [0, *(quote or ()), len(text)]
     styled = [(run.start, run.end, run.styles) for run in runs(text)]
     for place, (begin, end) in enumerate(pairwise(edges)):
-        part: Part = []
+        pieces: list[Piece] = []
         at = begin
         for run_start, run_end, styles in styled:
             left, right = max(run_start, begin), min(run_end, end)
             if left >= right:
                 continue
-            part += [(text[at:left], ()), (text[left:right], styles)]
+            pieces += [(text[at:left], ()), (text[left:right], styles)]
             at = right
-        part.append((text[at:end], ()))
-        yield [piece for piece in part if piece[0]], place == 1
+        pieces.append((text[at:end], ()))
+        groups = groupby(filter(itemgetter(0), pieces), lambda piece: "heading" in piece[1])
+        yield [_levelled(is_heading, list(group)) for is_heading, group in groups], place == 1
+
+
+def _levelled(is_heading: bool, pieces: list[Piece]) -> tuple[int, list[Piece]]:
+    """Put before pieces their level as a heading, told by the signs before it as in pane.js, or 0."""
+    signs = _SIGNS.match(pieces[0][0])
+    return (len(signs[0]) if signs else 1) if is_heading else 0, pieces
 
 
 def sureness(confidence: float) -> str:
@@ -213,10 +234,10 @@ def _message(request: Request, error: ProblemError, after: str | None = None) ->
         error.status,
         title=error.kind.replace("-", " ").capitalize(),
         detail="This service asks for its API key." if error.kind == "unauthorized" else error.detail,
-        waiting=error.kind in ("loading", "index-building", "nothing-indexed"),
+        waiting=error.kind in WAITING,
         locked=error.status == HTTPStatus.UNAUTHORIZED,
         link=getattr(error, "link", None),
-        next=after or ("/" if request.method == "POST" else place),
+        place=after or ("/" if request.method == "POST" else place),
     )
     response.headers.update(error.headers or {})
     return response

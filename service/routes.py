@@ -99,14 +99,20 @@ async def search(request: SearchRequest, state: StateOf) -> SearchResponse:
     )
 
 
-@data.get("/documents", tags=["documents"], responses={200: response(examples.DOCUMENTS)})
+@data.get(
+    "/documents",
+    tags=["documents"],
+    responses={200: response(examples.DOCUMENTS)},
+    response_model_exclude_defaults=True,
+)
 def documents(state: StateOf) -> DocumentsResponse:
     """List the documents, and what could not be read when they were indexed."""
     answerer = state.answerer
-    retriever = answerer.retriever
+    meta = answerer.retriever.meta
     return DocumentsResponse(
-        documents=[DocumentView(**_fields(listing)) for listing in retriever.store.listing()],
-        unread=[UnreadView(path=path, reason=reason) for path, reason in retriever.meta.unread],
+        documents=[DocumentView(**_fields(listing)) for listing in state.listing],
+        unread=[UnreadView(path=path, reason=reason) for path, reason in meta.unread],
+        more_unread=meta.more_unread,
         index=answerer.index,
     )
 

@@ -10,7 +10,8 @@ from fastapi import Depends, Request
 from index.build import is_building
 from index.embedding import Embedder, EmbedderError, load_embedder
 from index.retrieval import check
-from index.store import MissingStoreError, StoreError
+from index.store import Listing, MissingStoreError, StoreError
+from service import confidence
 from service.answering import Answerer
 from service.pool import Pool
 from service.problems import ProblemError
@@ -29,6 +30,7 @@ class State:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.pool = Pool(settings.workers, settings.queue)
+        self.listing: list[Listing] = []  # the documents of the answerer, which do not change: found once
         self._answerer: Answerer | None = None
         self._waiting = LOADING
         self._failure: str | None = None
@@ -63,7 +65,10 @@ class State:
             if not self._is_there(embedder):
                 return
             answerer = Answerer.open(self.settings.index, embedder, self.settings.reader)
+            if confidence.is_outdated(self.settings.index, answerer.models, answerer.retriever.meta.fingerprint):
+                log.warning("The threshold of %s was fitted for other contents; fit it anew", self.settings.index)
             answerer.ask("Is everything loaded?")
+            self.listing = answerer.retriever.store.listing()
             if self._closing.is_set():
                 answerer.close()
             else:

@@ -1,6 +1,6 @@
 // One question with its answer: the quote in its sentence, where it stands, how sure it is.
 
-import { announce, button, day, element, points, title } from "./page.js";
+import { announce, button, day, element, listed, points, sectionAndDate, title } from "./page.js";
 import { describe } from "./card.js";
 import { showSource } from "./pane.js";
 
@@ -17,19 +17,32 @@ const sureness = [
   [0, "Uncertain: check the source"],
 ];
 
-export function entry(answer, scope, restrict) {
-  const made = element("article", {}, element("h2", { textContent: answer.question, dir: "auto" }));
-  if (scope) made.append(element("p", { className: "about" }, "in: ", title(scope)));
+export function entry({ question, scope }, answer, restrict) {
+  const made = article(question, scope);
   for (const warning of answer.warnings) made.append(element("p", { className: "about", textContent: warning }));
   made.append(answer.status === "answered" ? answered(answer, restrict) : abstained(answer, scope));
   return made;
 }
 
+export function failedEntry({ question, scope }, error, retry) {
+  const made = article(question, scope);
+  const again = element("p", { className: "actions" }, button("Try again", retry));
+  made.append(element("div", { className: "none" }, element("p", { textContent: error.message }), again));
+  return made;
+}
+
+function article(question, scope) {
+  const made = element("article", {}, element("h2", { textContent: question, dir: "auto" }));
+  if (scope) made.append(element("p", { className: "about" }, "in: ", title(scope)));
+  return made;
+}
+
 export function summary(answer) {
-  if (answer.status !== "answered") return `No answer found. ${reasons[answer.reason]}`;
-  const [first] = answer.citations;
+  if (answer.status !== "answered") return [`No answer found. ${reasons[answer.reason]}`];
+  const { quote: textContent, document: source } = answer.citations[0];
+  const quote = element("span", { textContent, lang: source.lang, dir: "auto" });
   const otherwise = answer.differing.length ? ` (${DIFFERING})` : "";
-  return `Answer, quoted from ${first.document.title}: ${first.quote}${otherwise}`;
+  return ["Answer, quoted from ", title(source), ": ", quote, otherwise];
 }
 
 function answered(answer, restrict) {
@@ -88,11 +101,10 @@ function cited(citation, number, isAnswer = true) {
 
 function from(citation, number, words) {
   const source = citation.document;
-  const parts = [citation.section, source.date && day(source.date)].filter(Boolean).map((part) => `, ${part}`);
   const open = button(`[${number}]`, () => showSource(citation, open), { className: "citation" });
   open.setAttribute("aria-label", `Source ${number}: show it in ${source.title}`);
   describe(open, citation);
-  return element("figcaption", {}, words, title(source), ...parts, " ", open);
+  return element("figcaption", {}, words, ...listed([title(source), ...sectionAndDate(citation)]), " ", open);
 }
 
 export const permalink = ({ document: { id, sha256 }, start, end }) =>

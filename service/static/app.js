@@ -1,42 +1,42 @@
-// The conversation: asks /ask, keeps the question in the address, and says plainly when it cannot ask.
+// The conversation: asks /ask, keeps the questions in the address and its history, and brings them back from there.
 
-import { entry, summary } from "./answer.js";
+import { entry, failedEntry, summary } from "./answer.js";
 import { close as closeCard } from "./card.js";
-import { announce, at, button, call, element, title } from "./page.js";
+import { announce, at, button, call, element, title, toQuestion } from "./page.js";
 import { close as closePane, showDocuments } from "./pane.js";
+import { failed, ready, say } from "./state.js";
 
 const MAX_QUESTION = 1000; // code points, as in the API
-const WAIT = 1000; // milliseconds
-const entries = new Map(); // what is on the page, or was: by turn
-let turns = []; // {question, scope}: scope is a document, or null for all
+const entries = new Map(); // what is on the page, or was: by the id of its turn
+let turns = []; // {id, question, scope}: scope is a document, or null for all
 let scope = null;
 let asking = false;
-let watching = false;
+let restored = 0; // how often the turns were taken from the address
 let recalled = 0; // how many questions back the arrow key has gone
 
 // --- asking
 
-async function ask(question) {
+async function ask(question, within = scope) {
   if (asking || !question) return;
   if (isTooLong(question)) {
     announce(at("limit").textContent);
     return;
   }
   asking = true;
-  const turn = { question, scope };
+  const turn = made(question, within);
   say("Searching the documents …");
   at("log").setAttribute("aria-busy", "true");
   try {
-    const answer = await answerTo(turn);
+    const told = await answer(turn);
     turns = [...turns, turn];
     history.pushState({ turns }, "", address(turn));
     if (written() === question) at("question").value = ""; // else the next one is being written
     say("");
     show();
-    announce(summary(answer));
+    announce(...told);
   } catch (error) {
     at("question").value ||= question;
-    failed(error, again, address(turn));
+    failed(error, () => ask(question, within), address(turn));
   } finally {
     asking = false;
     recalled = 0;
@@ -45,19 +45,14 @@ async function ask(question) {
   }
 }
 
-function again() {
-  toQuestion();
-  ask(written());
-}
+const made = (question, within) => ({ id: Date.now(), question, scope: within });
 
-async function answerTo(turn) {
+async function answer(turn) {
   const body = { question: turn.question, documents: turn.scope && [turn.scope.id] };
-  const answer = await (await call("/ask", body)).json();
-  entries.set(key(turn), entry(answer, turn.scope, restrict));
-  return answer;
+  const given = await (await call("/ask", body)).json();
+  entries.set(turn.id, entry(turn, given, restrict));
+  return summary(given);
 }
-
-const key = ({ question, scope: within }) => JSON.stringify([question, within?.id]);
 
 function address({ question, scope: within }) {
   const asked = new URLSearchParams({ q: question });
@@ -65,45 +60,83 @@ function address({ question, scope: within }) {
   return `/?${asked}`;
 }
 
-function show() {
-  at("log").replaceChildren(...turns.map((turn) => entries.get(key(turn))).filter(Boolean));
+function show() { // what stays is not touched, so that it keeps its focus and its selection
+  const log = at("log");
+  const shown = turns.map(({ id }) => entries.get(id)).filter(Boolean);
+  const gone = [...log.children].filter((one) => !shown.includes(one));
+  const isNew = (one) => !one.isConnected;
+  const differs = gone.length > 0 || shown.some(isNew);
+  if (gone.length) closeCard();
+  gone.forEach((one) => one.remove());
+  shown.forEach((one, number) => isNew(one) && log.insertBefore(one, log.children[number] ?? null));
   document.title = turns.length ? `${turns.at(-1).question} – Attest` : "Attest";
-  at("suggestions").hidden = turns.length > 0 || !at("suggestions").querySelector("li");
-  at("log").lastElementChild?.scrollIntoView({ block: "start" });
+  offer();
+  if (differs) log.lastElementChild?.scrollIntoView({ block: "start" });
 }
 
 // --- the address: Back, Forward, reload and shared links
 
-async function restore(state) {
-  const asked = new URLSearchParams(location.search);
-  const question = asked.get("q")?.trim();
-  turns = state?.turns ?? [];
-  if (!turns.length && question) turns = [{ question, scope: await documentOf(asked.get("in")) }];
-  scopeTo(turns.at(-1)?.scope ?? null);
-  const missing = turns.filter((turn) => !entries.has(key(turn)));
-  if (missing.length) say("Searching the documents …");
-  let answer;
-  for (const turn of missing) answer = await answerTo(turn);
-  say("");
-  show();
-  if (answer) announce(summary(answer));
-}
-
-async function documentOf(id) {
-  return id ? (await call(`/documents/${encodeURIComponent(id)}`)).json() : null;
-}
-
 async function begin() {
   await ready();
   try {
-    await Promise.all([restore(history.state), suggest()]);
-    show();
+    await restore(history.state);
+    await suggest();
   } catch (error) {
-    at("question").value ||= turns.at(-1)?.question ?? new URLSearchParams(location.search).get("q") ?? "";
-    resized();
-    turns = [];
     failed(error, begin);
   }
+}
+
+async function restore(state) { // one that begins later wins
+  restored += 1;
+  const number = restored;
+  const found = state?.turns ?? await linked();
+  if (number !== restored) return;
+  turns = found;
+  history.replaceState({ turns }, "");
+  scopeTo(turns.at(-1)?.scope ?? null);
+  show();
+  await complete();
+}
+
+async function linked() {
+  const asked = new URLSearchParams(location.search);
+  const question = asked.get("q")?.trim();
+  return question ? [made(question, await documentOf(asked.get("in")))] : [];
+}
+
+async function documentOf(id) {
+  if (!id) return null;
+  try {
+    const { title: name, lang } = await (await call(`/documents/${encodeURIComponent(id)}`)).json();
+    return { id, title: name, lang };
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    return { id, title: id }; // asking in it will say that there is none
+  }
+}
+
+async function complete() { // ask what has no answer yet
+  const number = restored;
+  const missing = turns.filter(({ id }) => !entries.has(id));
+  if (missing.length) say("Searching the documents …");
+  let told;
+  for (const turn of missing) {
+    told = await answer(turn).catch((error) => unanswered(turn, error));
+    if (number !== restored) return;
+  }
+  if (!asking) say("");
+  show();
+  if (told) announce(...told);
+}
+
+function unanswered(turn, error) {
+  if (error.kind === "unauthorized") throw error;
+  entries.set(turn.id, failedEntry(turn, error, () => {
+    toQuestion();
+    entries.delete(turn.id);
+    complete().catch((again) => failed(again, begin));
+  }));
+  return [error.message];
 }
 
 // --- restricting to a document
@@ -119,46 +152,7 @@ function scopeTo(source) {
   if (scope) at("scope").firstElementChild.replaceChildren("in: ", title(scope));
 }
 
-// --- states
-
-function say(words, retry) {
-  at("state").hidden = !words;
-  at("state").firstElementChild.textContent = words;
-  at("again").hidden = !retry;
-  at("again").onclick = retry ?? null;
-}
-
-function failed(error, retry, place = location.pathname + location.search) {
-  at("key").hidden = error.kind !== "unauthorized";
-  if (error.kind === "unauthorized") {
-    at("key").elements.next.value = place;
-    at("key").elements.key.focus();
-    say("");
-    return;
-  }
-  say(error.message, retry);
-  announce(error.message);
-  if (["unreachable", "loading", "index-building", "nothing-indexed"].includes(error.kind)) ready(true);
-}
-
-async function ready(again = false) {
-  if (watching) return;
-  watching = true;
-  for (let told = again; ; ) {
-    try {
-      await call("/readyz");
-      if (told) announce("Ready.");
-      say(again && at("question").value ? "The service is there again." : "", again ? at("again").onclick : undefined);
-      watching = false;
-      return;
-    } catch (error) {
-      say(error.message, again ? at("again").onclick : undefined);
-      if (!told) announce(error.message);
-      told = true;
-      await new Promise((resolve) => setTimeout(resolve, WAIT));
-    }
-  }
-}
+// --- suggestions
 
 async function suggest() {
   const { questions } = await (await call("/suggestions")).json();
@@ -166,16 +160,17 @@ async function suggest() {
     toQuestion();
     ask(question);
   }));
-  at("suggestions").querySelector("ul").replaceChildren(...buttons.map((made) => element("li", {}, made)));
+  at("suggestions").querySelector("ul").replaceChildren(...buttons.map((one) => element("li", {}, one)));
+  offer();
+}
+
+function offer() {
+  at("suggestions").hidden = turns.length > 0 || !at("suggestions").querySelector("li");
 }
 
 // --- the question
 
 const written = () => at("question").value.trim();
-
-function toQuestion() {
-  if (!matchMedia("(pointer: coarse)").matches) at("question").focus(); // else a keyboard would cover the page
-}
 
 function isTooLong(question) {
   return Array.from(question).length > MAX_QUESTION;
@@ -222,15 +217,6 @@ at("question").addEventListener("keydown", (event) => {
     recall(-1);
   }
 });
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !isComposing(event)) closeCard() || closePane();
-  const typing = event.target.matches("input, textarea, select");
-  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    event.preventDefault();
-    closePane();
-    at("question").focus();
-  }
-});
 at("lift").addEventListener("click", () => restrict(null));
 at("list").addEventListener("click", () => {
   if (at("list").getAttribute("aria-expanded") === "true") closePane();
@@ -238,5 +224,37 @@ at("list").addEventListener("click", () => {
 });
 addEventListener("popstate", ({ state }) => restore(state).catch((error) => failed(error, begin)));
 
+new ResizeObserver(() => { // so that what is focused is not scrolled under the form
+  document.documentElement.style.setProperty("--form", `${at("ask").offsetHeight}px`);
+}).observe(at("ask"));
+
+// --- keys for the whole page
+
+let kept = {};
+try {
+  kept = localStorage;
+} catch { /* nothing may be kept: what is chosen lasts until the page is left */ }
+
+function tellShortcut() {
+  at("shortcut").textContent = `Shortcut “/” to the question: ${kept.shortcut ?? "on"}`;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !isComposing(event)) closeCard() || closePane();
+  const reading = event.target === document.body || at("log").contains(event.target);
+  const typing = event.target.matches("textarea");
+  const alone = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (event.key === "/" && reading && !typing && alone && kept.shortcut !== "off") {
+    event.preventDefault();
+    closePane();
+    at("question").focus();
+  }
+});
+at("shortcut").addEventListener("click", () => {
+  kept.shortcut = kept.shortcut === "off" ? "on" : "off";
+  tellShortcut();
+});
+
+tellShortcut();
 toQuestion();
 await begin();

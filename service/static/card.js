@@ -1,22 +1,27 @@
 // The card beside a citation: where it stands, and the sentences around it. It opens by hover, focus or tap.
 
-import { at, day, element, points, title } from "./page.js";
+import { at, element, listed, points, sectionAndDate, title } from "./page.js";
 
 const DELAY = 150; // milliseconds
 let owner = null;
 let timer = 0;
+let held = false; // by a finger, for which its button loses the focus
 
 export function describe(button, citation) {
+  let pointer = ""; // some browsers do not tell it with the click
   button.addEventListener("pointerenter", ({ pointerType }) => {
     if (pointerType === "mouse") later(() => open(button, citation));
   });
-  button.addEventListener("pointerleave", () => later(close));
+  button.addEventListener("pointerleave", leave);
+  button.addEventListener("pointerdown", ({ pointerType }) => { pointer = pointerType; });
   button.addEventListener("focus", () => {
     if (button.matches(":focus-visible")) open(button, citation);
   });
-  button.addEventListener("blur", close);
+  button.addEventListener("blur", () => held || close());
   button.addEventListener("click", (event) => {
-    if (event.pointerType === "touch" && owner !== button) {
+    const tapped = pointer === "touch";
+    pointer = "";
+    if (tapped && owner !== button) {
       open(button, citation);
       event.stopImmediatePropagation(); // the first tap opens the card, the next one the source
       event.preventDefault();
@@ -33,6 +38,10 @@ export function close() {
   return Boolean(was);
 }
 
+function leave({ pointerType }) { // a finger leaves whenever it is lifted
+  if (pointerType === "mouse") later(close);
+}
+
 function later(act) {
   clearTimeout(timer);
   timer = setTimeout(act, DELAY);
@@ -40,17 +49,18 @@ function later(act) {
 
 function open(button, citation) {
   close();
-  const { document: source, passage, section, start, end } = citation;
-  const about = [section, source.date && day(source.date)].filter(Boolean).join(", ");
+  const { document: source, passage, start, end } = citation;
+  const about = element("p", { className: "about" }, ...listed(sectionAndDate(citation)));
   const words = element("p", { lang: source.lang, dir: "auto" },
     points(passage.text, 0, start - passage.start),
     element("mark", { textContent: citation.quote }),
     points(passage.text, end - passage.start));
   const card = at("card");
-  card.replaceChildren(title(source), element("p", { className: "about", textContent: about }), words);
+  card.replaceChildren(title(source), about, words);
   card.showPopover();
   button.setAttribute("aria-describedby", "card");
   owner = button;
+  held = false;
   follow();
   card.scrollTop = words.querySelector("mark").offsetTop - card.clientHeight / 2;
 }
@@ -68,9 +78,10 @@ function follow() {
 }
 
 at("card").addEventListener("pointerenter", () => clearTimeout(timer));
-at("card").addEventListener("pointerleave", () => later(close));
+at("card").addEventListener("pointerleave", leave);
 document.addEventListener("pointerdown", ({ target }) => { // where a tap focuses nothing, nothing is blurred either
-  if (target !== owner && !at("card").contains(target)) close();
+  held = at("card").contains(target);
+  if (target !== owner && !held) close();
 });
 addEventListener("scroll", follow, { capture: true, passive: true });
 addEventListener("resize", follow);

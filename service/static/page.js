@@ -1,6 +1,8 @@
 // What every part of the page uses: elements, calls to the service, and slices in code points, as in the API.
 // Text reaches the page through textContent alone.
 
+const EMPTIED = 100; // milliseconds
+
 export const at = (id) => document.getElementById(id);
 
 export function element(name, properties = {}, ...children) {
@@ -22,8 +24,22 @@ export const day = (iso) => days.format(new Date(`${iso}T00:00Z`));
 
 export const title = (source) => element("cite", { textContent: source.title, lang: source.lang, dir: "auto" });
 
-export function announce(words) {
-  at("announcement").textContent = words;
+export function sectionAndDate({ section: textContent, document: { lang, date } }) {
+  return [textContent && element("span", { textContent, lang, dir: "auto" }), date && day(date)].filter(Boolean);
+}
+
+export const listed = (parts) => parts.flatMap((part, number) => (number ? [", ", part] : [part]));
+
+let announcing = 0;
+
+export function announce(...parts) {
+  clearTimeout(announcing);
+  at("announcement").replaceChildren(); // emptied first: the same words twice in a row would be silent
+  announcing = setTimeout(() => at("announcement").replaceChildren(...parts), EMPTIED);
+}
+
+export function toQuestion() {
+  if (!matchMedia("(pointer: coarse)").matches) at("question").focus(); // else a keyboard would cover the page
 }
 
 export async function call(path, body) {
@@ -38,5 +54,5 @@ export async function call(path, body) {
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({ detail: `The service answered ${response.status}.` }));
   const kind = (problem.type ?? "").split(":").pop();
-  throw Object.assign(new Error(problem.detail), { kind });
+  throw Object.assign(new Error(problem.detail), { kind, status: response.status });
 }

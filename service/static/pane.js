@@ -1,9 +1,11 @@
 // The pane beside the conversation: a source at its quote, or the list of documents.
 
-import { at, button, call, day, element, title } from "./page.js";
+import { announce, at, button, call, day, element, listed, sectionAndDate, title } from "./page.js";
+import { failed } from "./state.js";
 
 const narrow = matchMedia("(max-width: 60rem)");
 const CHANGED = "This document has changed since it was quoted, so the quote cannot be shown in it. Ask again.";
+const PANE_LEVEL = 2; // the heading that the document's own stand under
 let opener = null;
 let latest = 0;
 
@@ -11,21 +13,25 @@ export async function showSource(citation, from) {
   const { document: source, start, end, quote } = citation;
   const number = begin(from, source.title, source.lang);
   const quoted = start !== undefined;
-  const place = [citation.section, source.date && day(source.date), source.uri, quoted && `characters ${start}–${end}`];
+  const place = [...sectionAndDate(citation), source.uri, ...(quoted ? [`characters ${start}–${end}`] : [])];
   try {
     const [{ text, sha256 }, markup] = await Promise.all([textOf(source.id), json(`/documents/${source.id}/markup`)]);
     if (number !== latest) return;
     const found = quoted ? text.slice(start, end).join("") : undefined;
     const same = [sha256, markup.sha256].every((hash) => hash === source.sha256);
-    if (!same || found !== quote) throw new Error(CHANGED);
+    if (!same || found !== quote) {
+      at("pane-about").textContent = "";
+      fill(element("p", { className: "none", textContent: CHANGED }));
+      announce(CHANGED);
+      return;
+    }
     const own = element("a", { href: `/documents/${source.id}/view`, textContent: "On a page of its own" });
     if (quoted) own.href += `?start=${start}&end=${end}&sha256=${sha256}#quote`;
-    at("pane-about").replaceChildren(place.filter(Boolean).join(", "), ". ", own);
+    at("pane-about").replaceChildren(...listed(place), ". ", own);
     const words = element("div", { className: "text", lang: source.lang });
     append(words, text, markup.runs, 0, quoted ? start : text.length);
     if (!quoted) {
       fill(words);
-      at("pane-title").focus();
       return;
     }
     const mark = element("mark", { tabIndex: -1 });
@@ -33,10 +39,10 @@ export async function showSource(citation, from) {
     words.append(mark);
     append(words, text, markup.runs, end, text.length);
     fill(words);
-    mark.scrollIntoView({ block: "center" });
-    mark.focus({ preventScroll: true });
+    centre(mark);
+    if (document.activeElement === at("pane-title")) mark.focus({ preventScroll: true }); // else it was moved meanwhile
   } catch (error) {
-    if (number === latest) fail(error);
+    if (number === latest) fail(error, () => showSource(citation, from));
   }
 }
 
@@ -44,7 +50,7 @@ export async function showDocuments(from, restrict) {
   const number = begin(from, "Documents", "en");
   at("list").setAttribute("aria-expanded", "true");
   try {
-    const { documents, unread } = await json("/documents");
+    const { documents, unread, more_unread: more = 0 } = await json("/documents");
     if (number !== latest) return;
     const list = element("ul", { className: "documents" }, ...documents.map((source) => {
       const about = [source.date && day(source.date), `${source.characters.toLocaleString("en")} characters`, source.uri];
@@ -57,12 +63,12 @@ export async function showDocuments(from, restrict) {
     fill(list);
     if (unread.length) {
       const files = unread.map(({ path, reason }) => element("li", { textContent: `${path}: ${reason}` }));
+      if (more) files.push(element("li", { textContent: `and ${more.toLocaleString("en")} more` }));
       const heading = element("h3", { textContent: "Not read at the last indexing" });
       at("pane-body").append(heading, element("ul", {}, ...files));
     }
-    at("pane-title").focus();
   } catch (error) {
-    if (number === latest) fail(error);
+    if (number === latest) fail(error, () => showDocuments(from, restrict));
   }
 }
 
@@ -85,6 +91,7 @@ function begin(from, heading, lang) {
   at("pane").hidden = false;
   at("conversation").inert = narrow.matches;
   at("list").setAttribute("aria-expanded", "false");
+  at("pane-title").focus({ preventScroll: true });
   latest += 1;
   return latest;
 }
@@ -94,10 +101,15 @@ function fill(content) {
   at("pane-body").scrollTop = 0;
 }
 
-function fail(error) {
-  at("pane-about").textContent = "";
-  fill(element("p", { className: "none", textContent: error.message }));
-  at("pane-title").focus();
+function centre(mark) { // by hand: scrollIntoView would scroll the conversation too
+  const body = at("pane-body");
+  const [{ top, height }, around] = [mark, body].map((one) => one.getBoundingClientRect());
+  body.scrollTop += top - around.top - Math.max(0, (around.height - height) / 2);
+}
+
+function fail(error, retry) {
+  close();
+  failed(error, retry);
 }
 
 async function json(path) {
@@ -113,14 +125,27 @@ async function textOf(id) {
 
 function append(words, text, runs, start, end) {
   let last = start;
+  let heading = null; // what its runs go into
   for (const run of runs) {
     const [left, right] = [Math.max(run.start, start), Math.min(run.end, end)];
     if (left >= right) continue;
     words.append(text.slice(last, left).join(""));
-    words.append(element("span", { className: run.styles.join(" "), textContent: text.slice(left, right).join("") }));
+    if (left > last || !run.styles.includes("heading")) heading = null;
+    if (run.styles.includes("heading") && !heading) {
+      heading = element("span", { role: "heading", ariaLevel: PANE_LEVEL + levelOf(text, left) });
+      words.append(heading);
+    }
+    const shown = element("span", { className: run.styles.join(" "), textContent: text.slice(left, right).join("") });
+    (heading ?? words).append(shown);
     last = right;
   }
   words.append(text.slice(last, end).join(""));
+}
+
+function levelOf(text, start) { // by the signs before it; as service/pages.py does
+  let end = start;
+  while ("#=".includes(text[start]) && text[end] === text[start]) end += 1;
+  return Math.max(1, end - start);
 }
 
 narrow.addEventListener("change", () => { at("conversation").inert = narrow.matches && !at("pane").hidden; });

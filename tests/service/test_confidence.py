@@ -127,6 +127,18 @@ def test_a_threshold_that_was_fitted_with_other_models_is_not_used(
 
 
 @pytest.mark.parametrize(
+    ("models", "contents", "outdated"),
+    [("models", "these", False), ("models", "others", True), ("other models", "others", False)],
+)
+def test_a_threshold_that_is_used_is_outdated_once_the_contents_are_others(
+    tmp_path: Path, models: str, contents: str, outdated: bool
+) -> None:
+    assert not confidence.is_outdated(tmp_path, models, contents)
+    confidence.promise(tmp_path, 0.7, "models", "fitted before", "these")
+    assert confidence.is_outdated(tmp_path, models, contents) is outdated
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

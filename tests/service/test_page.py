@@ -1,11 +1,11 @@
 """The conversation on the chat page, in a real Chromium against a real server: asking, following up, coming back."""
 
 import json
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.service.town import (
     ARCHES,
@@ -17,6 +17,7 @@ from tests.service.town import (
     citation,
     document_id,
     headings,
+    held,
     open_at,
     question_field,
     visit,
@@ -80,12 +81,43 @@ def test_a_question_of_white_space_alone_is_not_asked(town: str, page: Page, ask
 
 def test_a_slash_goes_to_the_field_and_is_a_slash_inside_it(town: str, page: Page) -> None:
     turn = open_at(page, town, BRIDGE)
-    citation(turn).focus()
-    page.keyboard.press("/")
-    expect(question_field(page)).to_be_focused()
-    expect(question_field(page)).to_have_value("")
+    for leave in (lambda: citation(turn).focus(), lambda: page.evaluate("document.activeElement.blur()")):
+        leave()
+        page.keyboard.press("/")
+        expect(question_field(page)).to_be_focused()
+        expect(question_field(page)).to_have_value("")
     page.keyboard.press("/")
     expect(question_field(page)).to_have_value("/")
+    page.get_by_role("button", name="Documents", exact=True).focus()
+    page.keyboard.press("/")
+    expect(question_field(page)).not_to_be_focused()
+
+
+def test_the_shortcut_can_be_turned_off_for_good(town: str, browser: Browser) -> None:
+    with visit(browser) as page:
+        citation(open_at(page, town, BRIDGE)).focus()
+        page.get_by_role("button", name="Shortcut “/” to the question: on").press("Enter")
+        for visited in (f"{town}/?{urlencode({'q': TOWER})}", page.url):
+            citation(page.locator("article")).first.focus()
+            page.keyboard.press("/")
+            expect(citation(page.locator("article")).first).to_be_focused()
+            page.goto(visited)
+        page.get_by_role("button", name="Shortcut “/” to the question: off").click()
+        citation(page.locator("article")).focus()
+        page.keyboard.press("/")
+        expect(question_field(page)).to_be_focused()
+
+
+def test_where_a_page_may_keep_nothing_the_shortcut_is_turned_off_until_it_is_left(town: str, page: Page) -> None:
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError') } })"
+    )
+    turn = open_at(page, town, BRIDGE)
+    page.get_by_role("button", name="Shortcut").click()
+    expect(page.get_by_role("button", name="Shortcut “/” to the question: off")).to_be_focused()
+    citation(turn).focus()
+    page.keyboard.press("/")
+    expect(citation(turn)).to_be_focused()
 
 
 def test_escape_closes_the_card_first_and_then_the_source(town: str, page: Page) -> None:
@@ -123,13 +155,8 @@ def test_the_arrows_recall_earlier_questions_but_never_over_a_draft(town: str, p
 
 
 def test_what_is_written_during_a_search_is_kept(town: str, page: Page) -> None:
-    waiting: list[Route] = []
-
-    def hold(route: Route) -> None:
-        waiting.append(route)
-
     page.goto(town)
-    page.route("**/ask", hold)
+    waiting = held(page, "**/ask")
     with page.expect_request("**/ask"):
         question_field(page).fill(BRIDGE)
         page.keyboard.press("Enter")
@@ -139,6 +166,88 @@ def test_what_is_written_during_a_search_is_kept(town: str, page: Page) -> None:
     expect(headings(page)).to_have_text([BRIDGE])
     expect(page.locator("#state")).to_be_hidden()
     expect(question_field(page)).to_have_value("the next one")
+
+
+def test_a_question_that_failed_is_itself_asked_again_whatever_is_written_meanwhile(town: str, page: Page) -> None:
+    page.goto(town)
+    ask(page, BRIDGE).get_by_role("button", name="Ask on in this document").click()
+    waiting = held(page, "**/ask")
+    with page.expect_request("**/ask"):
+        question_field(page).fill(ARCHES)
+        page.keyboard.press("Enter")
+    question_field(page).fill("the next one")
+    page.get_by_role("button", name="Search all documents").click()
+    detail = {"type": "urn:attest:problem:overloaded", "detail": "Too many questions are waiting."}
+    waiting[0].fulfill(status=200, content_type="application/json", body=json.dumps(detail))
+    page.unroute("**/ask")
+    with page.expect_request("**/ask") as sent:
+        page.get_by_role("button", name="Try again").click()
+    bridge = document_id(town, "The Old Bridge")
+    assert sent.value.post_data_json == {"question": ARCHES, "documents": [bridge]}
+    expect(headings(page)).to_have_text([BRIDGE, ARCHES])
+    expect(question_field(page)).to_have_value("the next one")
+
+
+def test_an_answer_that_arrives_disturbs_nothing_in_the_turns_before(town: str, page: Page) -> None:
+    turn = open_at(page, town, BRIDGE)
+    waiting = held(page, "**/ask")
+    with page.expect_request("**/ask"):
+        question_field(page).fill(TOWER)
+        page.keyboard.press("Enter")
+    turn.locator("summary").press("Enter")
+    select = "quote => getSelection().selectAllChildren(quote)"
+    turn.locator("blockquote").first.evaluate(select)
+    waiting[0].continue_()
+    expect(headings(page)).to_have_text([BRIDGE, TOWER])
+    expect(page.locator("article").first.locator("summary")).to_be_focused()
+    assert page.evaluate("getSelection().toString()") == "The old bridge opened on 4 June 1902."
+
+
+def test_the_card_of_a_citation_goes_with_its_turn(town: str, page: Page) -> None:
+    page.goto(town)
+    ask(page, BRIDGE)
+    citation(ask(page, ARCHES)).hover()
+    expect(page.get_by_role("tooltip")).to_be_visible()
+    page.go_back()
+    expect(headings(page)).to_have_text([BRIDGE])
+    expect(page.get_by_role("tooltip")).to_be_hidden()
+
+
+def test_the_same_question_asked_again_is_another_turn(town: str, page: Page, asked: list[str]) -> None:
+    page.goto(town)
+    for number in (1, 2):
+        question_field(page).fill(BRIDGE)
+        page.keyboard.press("Enter")
+        expect(headings(page)).to_have_text([BRIDGE] * number)
+    page.reload()
+    expect(headings(page)).to_have_text([BRIDGE] * 2)
+    page.go_back()
+    expect(headings(page)).to_have_text([BRIDGE])
+    assert asked == [BRIDGE] * 4
+
+
+def test_nothing_that_is_focused_lies_under_the_form(town: str, browser: Browser) -> None:
+    covered = """() => {
+        const { left, right, top, bottom } = document.activeElement.getBoundingClientRect();
+        const at = [[left + 1, top + 1], [right - 1, bottom - 1], [(left + right) / 2, (top + bottom) / 2]];
+        return at.some(([x, y]) => document.querySelector(".ask").contains(document.elementFromPoint(x, y)))
+            ? document.activeElement.outerHTML : "";
+    }"""
+    with visit(browser, viewport={"width": 700, "height": 560}, reduced_motion="reduce") as page:
+        page.goto(town)
+        for question in (ETHANOL, BRIDGE, TOWER):
+            turn = ask(page, question)
+        turn.get_by_role("button", name="Ask on in this document").click()
+        question_field(page).fill("line\n" * 4)
+        page.get_by_role("link", name="Attest").focus()
+        for key, last in (("Tab", "#lift"), ("Shift+Tab", "#list")):
+            reached = 0
+            while not page.locator(last).evaluate("last => last === document.activeElement"):
+                page.keyboard.press(key)
+                reached += 1
+                if page.evaluate("document.querySelector('#log').contains(document.activeElement)"):
+                    assert page.evaluate(covered) == ""
+            assert reached > 12
 
 
 def test_the_suggestions_are_the_services_and_asking_one_hides_them(town: str, page: Page) -> None:
@@ -219,17 +328,24 @@ def test_every_finished_answer_is_announced_once(town: str, page: Page) -> None:
     page.evaluate("""() => {
         window.announced = [];
         const region = document.querySelector("[role=status]");
-        const note = (changes) => changes.forEach(() => announced.push(region.textContent));
+        const note = () => announced.push(region.textContent);
         new MutationObserver(note).observe(region, { childList: true, characterData: true, subtree: true });
     }""")
-    ask(page, BRIDGE)
-    ask(page, TOWER)
-    ask(page, ETHANOL)
-    assert page.evaluate("announced") == [
-        "Answer, quoted from The Old Bridge: 4 June 1902",
-        "Answer, quoted from The clock tower: 1852 (Other documents answer differently)",
-        "No answer found. Some passages are near, but none answers it surely enough.",
-    ]
+    none = "No answer found. Some passages are near, but none answers it surely enough."
+    for question, words in (
+        (BRIDGE, "Answer, quoted from The Old Bridge: 4 June 1902"),
+        (TOWER, "Answer, quoted from The clock tower: 1852 (Other documents answer differently)"),
+        (MARKET, "Answer, quoted from El mercado viejo: en 1888"),
+        (ETHANOL, none),
+        ("Which metal melts at the highest temperature?", none),
+    ):
+        ask(page, question)
+        expect(page.get_by_role("status")).to_have_text(words)
+        changes = page.evaluate("announced.splice(0)")
+        assert changes == ([words] if question == BRIDGE else ["", words])  # not emptied, the last would be silent
+        if question == MARKET:
+            expect(page.get_by_role("status").locator("[lang]")).to_have_text(["El mercado viejo", "en 1888"])
+            expect(page.get_by_role("status").locator("[lang=es]")).to_have_count(2)
 
 
 def test_an_answer_that_came_by_a_link_is_announced_too(town: str, page: Page) -> None:

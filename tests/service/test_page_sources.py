@@ -16,6 +16,7 @@ from tests.service.town import (
     ask,
     citation,
     document_id,
+    held,
     open_at,
     question_field,
     visit,
@@ -45,6 +46,14 @@ def test_the_language_of_a_source_is_stated_wherever_it_is_shown(town: str, page
     turn = open_at(page, town, MARKET)
     expect(turn.locator("blockquote")).to_have_attribute("lang", "es")
     expect(turn.locator("cite")).to_have_attribute("lang", "es")
+    section = citation(open_at(page, town, BRIDGE).first)
+    expect(page.locator("figcaption span").first).to_have_text("Building")
+    expect(page.locator("figcaption span").first).to_have_attribute("lang", "en")
+    section.hover()
+    expect(page.get_by_role("tooltip").locator(".about span")).to_have_attribute("lang", "en")
+    section.click()
+    expect(page.locator("#pane-about span")).to_have_attribute("lang", "en")
+    turn = open_at(page, town, MARKET)
     citation(turn).hover()
     expect(page.get_by_role("tooltip").locator("p").last).to_have_attribute("lang", "es")
     citation(turn).click()
@@ -207,6 +216,87 @@ def test_the_first_tap_opens_the_card_and_the_second_the_source(town: str, brows
         expect(card).to_be_hidden()
 
 
+def test_a_finger_that_is_lifted_leaves_the_card_open_and_a_click_need_not_say_that_it_is_a_tap(
+    town: str, browser: Browser
+) -> None:
+    with visit(browser, viewport={"width": 390, "height": 700}, has_touch=True, is_mobile=True) as page:
+        page.add_init_script(
+            "addEventListener('click', (event) => Object.defineProperty(event, 'pointerType', {value: ''}), true)"
+        )
+        turn = open_at(page, town, BRIDGE)
+        card = page.get_by_role("tooltip")
+        citation(turn).tap()
+        expect(card).to_be_visible()
+        expect(page.locator("#pane")).to_be_hidden()
+        card.locator("mark").tap()
+        page.wait_for_timeout(300)
+        expect(card).to_be_visible()
+        citation(turn).dispatch_event("pointerleave", {"pointerType": "touch"})
+        page.wait_for_timeout(300)
+        expect(card).to_be_visible()
+        citation(turn).tap()
+        expect(page.locator("#pane mark")).to_be_focused()
+
+
+def test_the_source_is_focused_while_it_loads_and_focus_that_went_on_is_left_alone(town: str, page: Page) -> None:
+    turn = open_at(page, town, BRIDGE)
+    waiting = held(page, "**/text")
+    for number in (1, 2):
+        with page.expect_request("**/text"):
+            citation(turn, number).click()
+        expect(page.locator("#pane-title")).to_be_focused()
+        expect(page.locator("#pane-about")).to_have_text("Loading …")
+        if number == 2:
+            page.keyboard.press("Tab")
+        waiting.pop().continue_()
+        expect(page.locator("#pane mark")).to_be_visible()
+        expect(page.locator("#pane mark") if number == 1 else page.locator("#close")).to_be_focused()
+
+
+def test_a_source_that_cannot_be_fetched_closes_and_can_be_opened_again(town: str, browser: Browser) -> None:
+    with visit(browser, viewport={"width": 390, "height": 700}) as page:
+        turn = open_at(page, town, BRIDGE)
+        page.route("**/text", lambda route: route.abort())
+        citation(turn).click()
+        expect(page.locator("#state")).to_contain_text("The service cannot be reached.")
+        expect(page.locator("#pane")).to_be_hidden()
+        expect(citation(turn)).to_be_focused()
+        page.unroute("**/text")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator("#pane mark")).to_be_focused()
+        expect(page.locator("#state")).to_be_hidden()
+        page.keyboard.press("Escape")
+        expect(citation(turn)).to_be_focused()
+
+
+def test_a_source_is_scrolled_to_its_quote_and_the_conversation_is_not_moved(town: str, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 420})
+    page.goto(town)
+    citation(ask(page, ARCHES)).click()
+    expect(page.locator("#pane mark")).to_be_focused()
+    box, around = (page.locator(one).bounding_box() for one in ("#pane mark", "#pane-body"))
+    assert box
+    assert around
+    assert abs(box["y"] + box["height"] / 2 - around["y"] - around["height"] / 2) < 2
+    turn = ask(page, TOWER)
+    citation(turn, 2).scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # it may scroll smoothly
+    before = page.evaluate("scrollY")
+    citation(turn, 2).click()
+    expect(page.locator("#pane mark")).to_have_text("1850")  # so near the end that it cannot stand in the middle
+    expect(page.locator("#pane mark")).to_be_focused()
+    page.wait_for_timeout(500)
+    assert page.evaluate("scrollY") == before > 0
+
+
+def test_the_headings_of_a_source_are_headings_of_their_level(town: str, page: Page) -> None:
+    turn = open_at(page, town, ARCHES)
+    citation(turn).click()
+    found = page.locator("#pane-body").get_by_role("heading")
+    expect(found).to_have_text(["# The Old Bridge", "## Building", "## Later years"])
+    assert [one.get_attribute("aria-level") for one in found.all()] == ["3", "4", "4"]
+
+
 def test_a_citation_opens_the_source_beside_the_conversation_at_the_very_words(town: str, page: Page) -> None:
     cited = answer_of(town, ARCHES)["citations"][0]
     text = httpx2.get(f"{town}/documents/{cited['document']['id']}/text").text
@@ -314,6 +404,14 @@ def test_the_documents_are_listed_with_title_date_and_length_and_what_could_not_
     button.click()
     expect(pane).to_be_hidden()
     expect(button).to_be_focused()
+
+
+def test_of_too_many_files_that_could_not_be_read_the_others_are_counted(town: str, page: Page) -> None:
+    listed = httpx2.get(f"{town}/documents").json()
+    page.route("**/documents", lambda route: route.fulfill(json={**listed, "more_unread": 1_234}))
+    page.goto(town)
+    page.get_by_role("button", name="Documents", exact=True).click()
+    expect(page.locator("#pane-body li").last).to_have_text("and 1,234 more")
 
 
 def test_a_listed_document_can_be_read_and_the_list_opened_again(town: str, page: Page) -> None:

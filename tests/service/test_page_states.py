@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from filelock import FileLock
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from index.build import LOCK, build
 from index.embedding import HashingEmbedder
@@ -14,14 +14,17 @@ from service.problems import problem_response
 from service.state import LOADING
 from tests.conftest import serving
 from tests.service.town import (
+    ARCHES,
     BRIDGE,
     ETHANOL,
     FILES,
+    MARKET,
     TOWER,
     ask,
     citation,
     document_id,
     headings,
+    held,
     open_at,
     question_field,
     visit,
@@ -105,6 +108,7 @@ def test_a_question_outlives_the_server_and_is_asked_again_when_it_is_back(town_
         expect(question_field(page)).to_have_value(BRIDGE)
         with serving(town_index, port=urlsplit(address).port or 0, ATTEST_EMBEDDER="hashing"):
             expect(state).to_contain_text("The service is there again.", timeout=PATIENCE)
+            page.wait_for_timeout(2_500)  # longer than it takes to ask again whether the service is there
             again.press("Enter")
             expect(headings(page)).to_have_text([TOWER, BRIDGE])
             expect(state).to_be_hidden()
@@ -123,15 +127,85 @@ def test_a_suggestion_that_could_not_be_asked_is_kept_as_the_question(town: str,
         expect(headings(page)).to_have_text([BRIDGE])
 
 
-def test_a_link_into_a_document_that_is_gone_says_so_and_keeps_the_question(town: str, browser: Browser) -> None:
+def test_a_retry_stays_when_the_service_is_back_though_another_question_is_being_written(
+    town: str, browser: Browser
+) -> None:
+    with visit(browser) as page:
+        page.goto(town)
+        page.route("**/ask", lambda route: route.abort())
+        question_field(page).fill(BRIDGE)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+        question_field(page).fill("")
+        expect(page.locator("#state")).to_contain_text("The service is there again.")
+        page.unroute("**/ask")
+        page.get_by_role("button", name="Try again").click()
+        expect(headings(page)).to_have_text([BRIDGE])
+
+
+def test_a_link_into_a_document_that_is_gone_says_so_in_its_turn(town: str, browser: Browser) -> None:
     with visit(browser) as page:
         page.goto(f"{town}/?{urlencode({'q': BRIDGE, 'in': 'gone'})}")
-        expect(page.locator("#state")).to_contain_text("There is no document with the id 'gone'.")
-        expect(question_field(page)).to_have_value(BRIDGE)
-        page.get_by_role("button", name="Try again").click()
-        expect(page.locator("#state")).to_contain_text("There is no document with the id 'gone'.")
-        question_field(page).press("Enter")
+        turn = page.locator("article")
         expect(headings(page)).to_have_text([BRIDGE])
+        expect(turn).to_contain_text("There is no document with the id 'gone'.")
+        expect(page.get_by_role("status")).to_have_text("There is no document with the id 'gone'.")
+        with page.expect_response("**/ask"):
+            turn.get_by_role("button", name="Try again").click()
+        expect(turn).to_contain_text("There is no document with the id 'gone'.")
+        expect(question_field(page)).to_be_focused()
+        page.get_by_role("button", name="Search all documents").click()
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Enter")
+        expect(headings(page)).to_have_text([BRIDGE, BRIDGE])
+        expect(turn.last.locator("mark").first).to_have_text("4 June 1902")
+
+
+def test_what_cannot_be_asked_again_after_a_reload_leaves_the_other_turns_alone(town: str, browser: Browser) -> None:
+    with visit(browser) as page:
+        page.goto(town)
+        ask(page, BRIDGE).get_by_role("button", name="Ask on in this document").click()
+        ask(page, ARCHES)
+        kept = page.evaluate("history.state.turns.map(({ scope }) => scope && Object.keys(scope))")
+        assert kept == [None, ["id", "title", "lang"]]
+        gone = problem_response("1", 404, "unknown-document", "There is no such document.")
+
+        def remove(route: Route) -> None:
+            if '"documents":null' not in (route.request.post_data or ""):
+                route.fulfill(status=404, content_type="application/problem+json", body=bytes(gone.body))
+            else:
+                route.continue_()
+
+        page.route("**/ask", remove)
+        page.reload()
+        first, second = page.locator("article").first, page.locator("article").last
+        expect(first.locator("mark").first).to_have_text("4 June 1902")
+        expect(second).to_contain_text("in: The Old Bridge")
+        expect(second).to_contain_text("There is no such document.")
+        page.unroute("**/ask")
+        second.get_by_role("button", name="Try again").click()
+        expect(second.locator("mark")).to_have_text("Maria Keller")
+        expect(headings(page)).to_have_text([BRIDGE, ARCHES])
+
+
+def test_going_back_during_a_reload_ends_in_the_earlier_turns(town: str, browser: Browser) -> None:
+    with visit(browser) as page:
+        page.goto(town)
+        for question in (BRIDGE, TOWER):
+            ask(page, question)
+        waiting = held(page, "**/ask")
+        for number, move in enumerate((page.reload, page.go_back), start=1):
+            move()
+            while len(waiting) < number:
+                page.wait_for_timeout(20)
+        for route in reversed(waiting):
+            with page.expect_response("**/ask"):
+                route.continue_()
+        expect(page.get_by_role("status")).to_have_text("Answer, quoted from The Old Bridge: 4 June 1902")
+        expect(headings(page)).to_have_text([BRIDGE])
+        expect(page.locator("#state")).to_be_hidden()
+        page.wait_for_timeout(300)
+        assert len(waiting) == 2  # nobody asks any more what stood there before
 
 
 # --- questions that are long
@@ -187,7 +261,7 @@ def test_the_key_is_asked_for_once_and_then_the_question_of_the_address_is_asked
         expect(page.locator("#pane mark")).to_have_text("4 June 1902")
         (cookie,) = page.context.cookies()
         assert cookie["httpOnly"]
-        assert cookie["sameSite"] == "Strict"
+        assert cookie["sameSite"] == "Lax"
         assert KEY not in cookie["value"]
         assert page.evaluate("sessionStorage.length + localStorage.length") == 0
 
@@ -198,6 +272,18 @@ def test_the_key_is_asked_for_once_and_then_the_question_of_the_address_is_asked
         page.keyboard.type(KEY)
         page.keyboard.press("Enter")
         expect(headings(page)).to_have_text([TOWER])
+
+        page.context.clear_cookies()
+        page.get_by_role("button", name="Documents", exact=True).click()
+        expect(page.locator("#pane")).to_be_hidden()
+        expect(field).to_be_focused()
+        page.keyboard.type(KEY)
+        page.keyboard.press("Enter")
+        expect(headings(page)).to_have_text([TOWER])
+
+        page.goto(address.replace("127.0.0.1", "localhost"))  # another site, as far as cookies go
+        page.evaluate("address => { location.href = address }", f"{address}/answer?{urlencode({'q': BRIDGE})}")
+        expect(page.locator("mark").first).to_have_text("4 June 1902")
 
 
 # --- narrow, still, and without JavaScript
@@ -256,9 +342,32 @@ def test_without_javascript_one_form_is_shown_and_it_answers(town: str, browser:
         page.goto(town)
         expect(page.locator("form:visible")).to_have_count(1)
         expect(page.get_by_role("button", name="Documents", exact=True)).to_be_hidden()
+        page.goto(f"{town}/?{urlencode({'q': MARKET})}")
+        expect(page.get_by_label("Ask the documents, without JavaScript")).to_have_value(MARKET)
+        page.goto(town)
+        expect(page.get_by_role("button", name="Shortcut")).to_be_hidden()
         page.get_by_label("Ask the documents, without JavaScript").fill(BRIDGE)
         page.keyboard.press("Enter")
         expect(page.locator("mark").first).to_have_text("4 June 1902")
         page.get_by_role("link", name="Source 1:").click()
         expect(page.locator("mark#quote")).to_have_text("4 June 1902")
         expect(page.locator("mark#quote")).to_be_in_viewport()
+
+
+def test_without_javascript_the_question_of_a_link_is_asked_in_its_document(town: str, browser: Browser) -> None:
+    with visit(browser, java_script_enabled=False) as page:
+        within = document_id(town, "A guide to the town")
+        page.goto(f"{town}/?{urlencode({'q': TOWER, 'in': within})}")
+        page.get_by_role("button", name="Ask").click()
+        expect(page.locator("h1")).to_have_text(TOWER)
+        expect(page.locator("mark")).to_have_text("1850")
+        expect(page.get_by_label("In", exact=True)).to_have_value(within)
+
+
+def test_where_the_script_does_not_arrive_the_form_works_still(town: str, browser: Browser) -> None:
+    with visit(browser) as page:
+        page.route("**/static/app.js", lambda route: route.abort())
+        page.goto(town)
+        question_field(page).fill(BRIDGE)
+        page.get_by_role("button", name="Ask").click()
+        expect(page.locator("mark").first).to_have_text("4 June 1902")

@@ -16,13 +16,16 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from index.build import build
 from index.documents import document_id
 from index.embedding import HashingEmbedder
+from index.store import MAX_UNREAD, Store
 from index.styles import runs
 from service import pages
 from service.access import COOKIE
+from service.answering import MAX_QUESTION
 from service.app import create_app
 from service.settings import Settings
 from service.state import State
@@ -168,11 +171,28 @@ def test_a_document_without_a_quote_is_shown_whole_and_unmarked(client: httpx2.C
     html = Html(view(client, "wiki.txt"))
     assert html.one("article").text == FILES["wiki.txt"]
     assert html.all("mark") == []
-    assert [element.text for element in html.all("span") if element.attributes["class"] == "heading"] == [
+    styled = [element for element in html.all("span") if "class" in element.attributes]
+    assert [element.text for element in styled if element.attributes["class"] == "heading"] == [
         "Ties",
         "Infobox",
         "Past",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "headings"),
+    [
+        ("wiki.txt", [("= Ties =", "2"), ("Infobox", "2"), ("==Past==", "3")]),
+        ("markdown.md", [("# Ties *of* `two` states #", "2"), ("## The **rest**", "3")]),
+        ("emoji.txt", []),
+    ],
+)
+def test_a_heading_of_a_document_is_one_heading_of_its_level_signs_included(
+    client: httpx2.Client, name: str, headings: list[tuple[str, str]]
+) -> None:
+    roles = [element for element in Html(view(client, name)).all("span") if "role" in element.attributes]
+    assert [(element.text, element.attributes["aria-level"]) for element in roles] == headings
+    assert all(element.attributes["role"] == "heading" for element in roles)
 
 
 def test_the_view_says_what_it_shows(client: httpx2.Client) -> None:
@@ -274,10 +294,14 @@ def test_the_markup_of_an_unknown_document_is_a_problem(client: httpx2.Client) -
 def test_the_parts_of_a_text_are_the_text(text: str, data: st.DataObject) -> None:
     start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
     cut = list(pages.parts(text, (start, end)))
-    assert ["".join(words for words, _ in part) for part, _ in cut] == [text[:start], text[start:end], text[end:]]
+    assert [joined(part) for part, _ in cut] == [text[:start], text[start:end], text[end:]]
     assert [marked for _, marked in cut] == [False, True, False]
     ((whole, marked),) = pages.parts(text, None)
-    assert ("".join(words for words, _ in whole), marked) == (text, False)
+    assert (joined(whole), marked) == (text, False)
+
+
+def joined(part: pages.Part) -> str:
+    return "".join(words for _, pieces in part for words, _ in pieces)
 
 
 # --- an answer without JavaScript
@@ -340,11 +364,50 @@ def test_a_question_can_be_restricted_to_a_document(client: httpx2.Client) -> No
     assert "Searched: Run." in html.one("main").text
 
 
+def test_the_language_of_a_document_is_stated_wherever_it_is_named_or_quoted(client: httpx2.Client) -> None:
+    within = document_id("markdown.md")
+    html = Html(client.get("/answer", params={"q": "Which bridge is the rest of it?", "in": within}))
+    (option,) = [option for option in html.all("option") if option.attributes["value"] == within]
+    assert (option.text, option.attributes["lang"], option.attributes["dir"]) == ("Ties of two states", "en", "auto")
+    named = [element for element in html.elements if element.name in ("cite", "blockquote", "span")]
+    assert {element.name for element in named} == {"cite", "blockquote", "span"}
+    assert {(element.attributes["lang"], element.attributes["dir"]) for element in named} == {("en", "auto")}
+
+
 def test_the_form_offers_every_document_and_keeps_the_question(client: httpx2.Client) -> None:
     html = Html(client.get("/answer", params={"q": OPENED}))
     assert len(html.all("option")) == 1 + len(FILES)
     assert html.one("input").attributes["value"] == OPENED
     assert html.one("form").attributes == {"class": "ask", "action": "/answer"}
+
+
+def test_the_documents_are_listed_once_and_not_for_every_answer(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(store: Store) -> None:
+        raise AssertionError(f"{store} is asked for the length of every text")
+
+    async def scene() -> None:
+        async with started(Settings(index=index, embedder="hashing")) as client:
+            monkeypatch.setattr(Store, "listing", refuse)
+            assert len(Html(await client.get("/answer", params={"q": OPENED})).all("option")) == 1 + len(FILES)
+            assert len((await client.get("/documents")).json()["documents"]) == len(FILES)
+
+    asyncio.run(scene())
+
+
+def test_of_too_many_unread_files_the_others_are_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "a.txt").write_text("They trade.")
+    for number in range(MAX_UNREAD + 3):
+        (folder / f"{number}.bin").touch()
+    build(folder, tmp_path / "index", HashingEmbedder())
+
+    async def scene() -> None:
+        async with started(Settings(index=tmp_path / "index", embedder="hashing")) as client:
+            listed = (await client.get("/documents")).json()
+            assert (len(listed["unread"]), listed["more_unread"]) == (MAX_UNREAD, 3)
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize(("question", "words"), [("x" * 1_001, "1,001 characters"), (" \t", "The question is empty.")])
@@ -425,14 +488,26 @@ def give(address: str, **form: str) -> httpx2.Response:
     return httpx2.post(f"{address}/session", data=form)
 
 
-def test_the_right_key_gives_a_cookie_that_scripts_and_other_sites_cannot_use(locked: str) -> None:
+def test_the_right_key_gives_a_cookie_that_no_script_reads_and_other_sites_can_only_follow_links_with(
+    locked: str,
+) -> None:
     response = give(locked, key=KEY)
     assert response.status_code == 303
     assert response.headers["location"] == "/"
     cookie = SimpleCookie(response.headers["set-cookie"])[COOKIE]
     assert cookie["httponly"] is True
-    assert cookie["samesite"] == "strict"
-    assert (cookie["path"], cookie["domain"]) == ("/", "")
+    assert cookie["samesite"] == "lax"
+    assert (cookie["path"], cookie["domain"], cookie["secure"]) == ("/", "", "")
+
+
+def test_the_cookie_of_a_secure_page_is_sent_to_no_other(index: Path) -> None:
+    async def scene() -> None:
+        settings = Settings(index=index, embedder="hashing", api_key=SecretStr(KEY))
+        async with started(settings) as client:
+            response = await client.post("https://attest.example/session", data={"key": KEY})
+            assert SimpleCookie(response.headers["set-cookie"])[COOKIE]["secure"] is True
+
+    asyncio.run(scene())
 
 
 def test_the_cookie_does_not_give_the_key_away(locked: str) -> None:
@@ -495,6 +570,17 @@ def test_without_the_key_a_page_asks_for_it_and_comes_back(locked: str, path: st
     assert give(locked, key=KEY, next=place).headers["location"] == path
 
 
+def test_the_way_back_leads_to_the_longest_question_in_any_script(locked: str) -> None:
+    response = httpx2.get(f"{locked}/answer", params={"q": "😀" * MAX_QUESTION})
+    message(response, 401)
+    (place,) = [
+        element.attributes["value"] for element in Html(response).all("input") if element.attributes["name"] == "next"
+    ]
+    assert (
+        give(locked, key=KEY, next=place).headers["location"] == place == f"/answer?q={'%F0%9F%98%80' * MAX_QUESTION}"
+    )
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -533,6 +619,52 @@ def test_a_form_that_is_too_large_is_refused(locked: str) -> None:
         assert "set-cookie" not in response.headers
 
 
+# --- the host
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.1:8000", True),
+        ("localhost", True),
+        ("LocalHost:1", True),
+        ("[::1]", True),
+        ("[::1]:8000", True),
+        ("", False),
+        ("evil.example", False),
+        ("evil.example:8000", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example:80", False),
+        ("127.0.0.1@evil.example", False),
+        ("evil.example@127.0.0.1", False),
+        ("127.0.0.1:80:80", False),
+        ("localhost:evil", False),
+        ("::1", False),
+        ("[::1", False),
+        ("[::1].evil.example", False),
+        ("[::2]", False),
+        ("0.0.0.0", False),
+        ("192.168.1.20", False),
+    ],
+)
+def test_without_a_key_only_this_machines_own_names_are_served(client: httpx2.Client, host: str, is_own: bool) -> None:
+    for path in ("/", "/documents", "/livez", "/static/app.js"):
+        response = client.get(path, headers={"Host": host})
+        assert response.status_code == (200 if is_own else 421)
+        assert response.headers["x-frame-options"] == "DENY"
+        if not is_own:
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.json()["type"] == "urn:attest:problem:misdirected-request"
+            assert "ATTEST_API_KEY" in response.json()["detail"]
+
+
+def test_with_a_key_any_host_is_served_to_who_has_it(locked: str) -> None:
+    for headers, status in (({}, 401), ({"Authorization": f"Bearer {KEY}"}, 200)):
+        response = httpx2.get(f"{locked}/documents", headers={"Host": "attest.example", **headers})
+        assert response.status_code == status
+
+
 # --- before it can answer
 
 
@@ -543,7 +675,7 @@ async def started(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://attest") as client,
+        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
     ):
         until = time.monotonic() + 20
         while (await client.get("/readyz")).json().get("type") == "urn:attest:problem:loading":
@@ -552,32 +684,35 @@ async def started(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-def refreshes(html: Html) -> list[str]:
-    return [meta.attributes["content"] for meta in html.all("meta") if meta.attributes.get("http-equiv") == "refresh"]
+def links(response: httpx2.Response) -> list[tuple[str, str]]:
+    """The links of a page that does not move on by itself."""
+    html = Html(response)
+    assert [meta for meta in html.all("meta") if "http-equiv" in meta.attributes] == []
+    return [(link.text, link.attributes["href"]) for link in html.all("a")]
 
 
-def test_while_models_and_index_load_a_page_says_so_and_looks_again(tmp_path: Path) -> None:
+def test_while_models_and_index_load_a_page_says_so_and_offers_to_look_again(tmp_path: Path) -> None:
     async def scene() -> None:
         settings = Settings(index=tmp_path, embedder="hashing")
         app = create_app(settings)
         app.state.attest = State(settings)  # never started: it loads for ever
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://attest") as client:
-            for path in ("/answer?q=bridge", "/documents/0123456789abcdef/view"):
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            for path in ("/answer?q=bridge%26&in=a", "/documents/0123456789abcdef/view?start=1&end=2&sha256=3"):
                 response = await client.get(path)
                 assert "still loading" in message(response, 503)
                 assert response.headers["retry-after"] == "2"
-                assert refreshes(Html(response)) == ["2"]
+                assert links(response) == [("Attest", "/"), ("Look again", path)]
         app.state.attest.close()
 
     asyncio.run(scene())
 
 
-def test_with_nothing_indexed_a_page_says_how_and_looks_again(tmp_path: Path) -> None:
+def test_with_nothing_indexed_a_page_says_how_and_offers_to_look_again(tmp_path: Path) -> None:
     async def scene() -> None:
         async with started(Settings(index=tmp_path / "nowhere", embedder="hashing")) as client:
             response = await client.get("/answer?q=bridge")
             assert "attest index FOLDER" in message(response, 503)
-            assert refreshes(Html(response)) == ["2"]
+            assert links(response) == [("Attest", "/"), ("Look again", "/answer?q=bridge")]
 
     asyncio.run(scene())
 
@@ -588,6 +723,6 @@ def test_with_a_damaged_index_a_page_says_so_once(tmp_path: Path) -> None:
         async with started(Settings(index=tmp_path, embedder="hashing")) as client:
             response = await client.get("/answer?q=bridge")
             assert message(response, 503)
-            assert refreshes(Html(response)) == []
+            assert links(response) == [("Attest", "/")]
 
     asyncio.run(scene())

@@ -44,7 +44,7 @@ async def _started(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.As
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://attest") as client,
+        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
     ):
         yield app, client
 

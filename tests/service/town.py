@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 FILES = {
     "bridge.md": (
@@ -76,6 +76,17 @@ def answer_of(server: str, question: str) -> dict[str, Any]:
 def document_id(server: str, title: str) -> str:
     listed = httpx2.get(f"{server}/documents").json()["documents"]
     return str(next(document["id"] for document in listed if document["title"] == title))
+
+
+def held(page: Page, pattern: str) -> list[Route]:
+    """Hold back what the page asks for at these addresses, to be let go one by one with `continue_`."""
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route(pattern, hold)
+    return waiting
 
 
 def citation(turn: Locator, number: int = 1) -> Locator:
