@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from index.build import build
 from index.embedding import HashingEmbedder
+from index.store import FILE_NAME
 from service.app import create_app
 from service.settings import Settings
 
@@ -84,16 +85,42 @@ def test_it_lives_at_once_and_is_ready_when_the_index_is_loaded(bridges: Path) -
     asyncio.run(scene())
 
 
-def test_an_index_that_cannot_be_loaded_is_a_problem_that_says_how_to_mend_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["nothing-indexed", "index-unavailable"])
+def test_an_index_that_is_missing_or_damaged_is_a_problem_that_says_how_to_mend_it(bridges: Path, kind: str) -> None:
+    store = bridges / FILE_NAME
+    if kind == "nothing-indexed":
+        store.unlink()
+    else:
+        store.write_bytes(b"no database")
+
     async def scene() -> None:
-        async with _started(_settings(tmp_path / "nowhere")) as (_, client):
+        async with _started(_settings(bridges)) as (_, client):
             response = await _settled(client)
             assert response.status_code == 503
             assert response.headers["content-type"] == "application/problem+json"
-            assert response.json()["type"] == "urn:attest:problem:index-unavailable"
-            assert "attest index FOLDER" in response.json()["detail"]
+            assert response.json()["type"] == f"urn:attest:problem:{kind}"
+            assert "attest index" in response.json()["detail"]
             assert (await client.post("/ask", json=ASK)).json()["detail"] == response.json()["detail"]
             assert (await client.get("/livez")).status_code == 200
+
+    asyncio.run(scene())
+
+
+def test_a_service_that_waits_for_an_index_serves_it_as_soon_as_it_is_there(
+    write: Write, hashing: HashingEmbedder
+) -> None:
+    folder = write({"a.txt": "It rained. The bridge opened in 1932."})
+    directory = folder.parent / "index"
+
+    async def scene() -> None:
+        async with _started(_settings(directory)) as (_, client):
+            assert (await _settled(client)).json()["type"].endswith(":nothing-indexed")
+            build(folder, directory, hashing)
+            until = time.monotonic() + PATIENCE
+            while (await client.get("/readyz")).status_code != 200:
+                assert time.monotonic() < until, "still waiting"
+                await asyncio.sleep(0.05)
+            assert (await client.post("/ask", json=ASK)).json()["answer"] == "1932"
 
     asyncio.run(scene())
 
