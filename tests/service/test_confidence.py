@@ -64,7 +64,7 @@ def test_a_calibration_of_the_product_grows_with_every_feature_and_says_where_it
     assert max(weights) > 0
     assert 0 < calibration.threshold <= 1
     assert len(calibration.reader) == 64
-    for words in ("eval.calibrate squad-dev.jsonl.gz", "n=", "risk of 40%", "expected calibration error"):
+    for words in ("eval.calibrate squad-dev.jsonl.gz", "n=", "risk of 30%", "expected calibration error"):
         assert words in calibration.provenance
 
 
