@@ -148,7 +148,8 @@ def ask(
         int, typer.Option(min=1, max=50, envvar="ATTEST_TOP_K", help="how many passages are retrieved and read")
     ] = 5,
     document: Annotated[
-        list[str] | None, typer.Option(envvar="ATTEST_DOCUMENT", help="the id of a document to search; repeatable")
+        list[str] | None,
+        typer.Option(envvar="ATTEST_DOCUMENT", help="a document to search, by file name or id; repeatable"),
     ] = None,
     min_confidence: Annotated[
         float | None,
@@ -174,10 +175,15 @@ def ask(
 
     try:
         answerer = Answerer.open(settings.index, load_embedder(settings.embedder), settings.reader)
-        answer = answerer.ask(question, top_k, document or None, min_confidence)
+        ids = {listing.ref.uri: listing.ref.id for listing in answerer.retriever.store.listing()} if document else {}
+        among = [ids.get(name, name) for name in document or ()]
+        answer = answerer.ask(question, top_k, among or None, min_confidence)
+        least = answerer.threshold if min_confidence is None else min_confidence
         answerer.close()
     except UnknownDocumentError as error:
-        raise _stop(f"There is no document with the id {error.args[0]!r} in {settings.index}.", code=2) from None
+        raise _stop(
+            f"There is no document with the name or id {error.args[0]!r} in {settings.index}.", code=2
+        ) from None
     except QuestionError as error:
         raise _stop(str(error), code=2) from None
     except (StoreError, EmbedderError, ReaderError) as error:
@@ -187,13 +193,16 @@ def ask(
     else:
         for warning in answer.warnings:
             err.print(Text(warning, style="yellow"), soft_wrap=True)
-        _show(answer)
+        _show(answer, least)
     if answer.status == "abstained":
         raise typer.Exit(ABSTAINED)
 
 
-def _show(answer: "Answer") -> None:
-    """Print an answer for a person: the quote, then each citation in its sentence with its place."""
+def _show(answer: "Answer", least: float) -> None:
+    """Print an answer for a person: the quote, then each citation in its sentence with its place.
+
+    `least` is the confidence that an answer needed.
+    """
     if answer.status == "answered":
         out.print(Text(answer.answer or "", style="bold"), soft_wrap=True)
         for number, citation in enumerate((*answer.citations, *answer.differing), start=1):
@@ -206,7 +215,7 @@ def _show(answer: "Answer") -> None:
         return
     words = {
         "no_relevant_passage": "No passage of these documents is about this.",
-        "low_confidence": f"Nothing here answers it surely enough (confidence {answer.confidence:.0%}).",
+        "low_confidence": f"Nothing here answers it surely enough ({answer.confidence:.0%}; {least:.0%} needed).",
     }
     out.print(Text("No answer found. " + words[answer.reason or "low_confidence"], style="bold"), soft_wrap=True)
     if answer.related:

@@ -185,7 +185,7 @@ class Answerer:
 
         citations = tuple(self._cite(span) for span in supporting(spans)) if answered else ()
         others = tuple(self._cite(span) for span in differing(spans, is_sure)) if answered else ()
-        related = () if answered else tuple(self._cite(_sentence(span)) for span in nearest(spans))
+        related = () if answered else tuple(map(self._cite, nearest(spans)))
         reason: Reason | None = None
         if not answered:
             reason = "low_confidence" if confidence.is_relevant(reading.hits) else "no_relevant_passage"
@@ -253,6 +253,11 @@ class Answerer:
         )
 
     @property
+    def threshold(self) -> float:
+        """The least confidence to answer with, if a question does not ask for another."""
+        return self._readers[0][1].threshold if self._threshold is None else self._threshold
+
+    @property
     def models(self) -> str:
         """What identifies the embedder, the first reader, and what its scores mean."""
         return _models(self.retriever.embedder, self._readers[:1])
@@ -301,11 +306,15 @@ def normalised_question(question: str) -> str:
 
 
 def nearest(spans: Sequence[Span]) -> list[Span]:
-    """The best span of each passage, for the nearest few passages."""
+    """The sentence of the best span of each passage, for the nearest few passages; one that several share, once."""
     best: dict[str, Span] = {}
     for span in spans:
         best.setdefault(span.hit.passage.id, span)
-    return sorted(best.values(), key=lambda span: -span.hit.scores.fused)[:RELATED]
+    ranked = sorted(best.values(), key=lambda span: -span.hit.scores.fused)
+    found: dict[tuple[str, int, int], Span] = {}
+    for span in map(_sentence, ranked):
+        found.setdefault((span.hit.document.id, span.start, span.end), span)
+    return list(found.values())[:RELATED]
 
 
 def _sentence(span: Span) -> Span:

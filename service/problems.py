@@ -125,6 +125,8 @@ def _field(item: Mapping[str, Any]) -> str:
 def _message(item: Mapping[str, Any]) -> str:
     if item["type"] == "json_invalid":
         return f"not valid JSON: {item.get('ctx', {}).get('error', 'cannot be parsed')}"
+    if item["type"] == "model_attributes_type" and len(item["loc"]) == 1:
+        return "no JSON object; it needs the header Content-Type: application/json"
     if item["type"] == "extra_forbidden":
         return "unknown field"
     if item["type"] == "value_error":

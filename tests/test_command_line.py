@@ -165,6 +165,13 @@ def test_ask_prints_the_quote_and_its_source(bridges: Path) -> None:
     assert re.fullmatch(r"Confidence \d{1,3}%", confidence)
 
 
+def test_ask_searches_a_document_by_its_file_name(bridges: Path) -> None:
+    for name in ("a.md", "b.txt"):
+        question = ["When did the bridge open?", "--document", name, "--min-confidence", 0]
+        answer = json.loads(attest("ask", *question, "--json", "--index", bridges).stdout)
+        assert {cited["document"]["uri"] for cited in (*answer["citations"], *answer["related"])} == {name}
+
+
 def test_ask_prints_a_long_quote_on_one_line(write: Write, tmp_path: Path) -> None:
     sentence = f"The bridge opened {'and opened ' * 30}in 1932."
     attest("index", write({"a.txt": sentence}), "--index", tmp_path / "index")
@@ -215,7 +222,7 @@ def test_ask_abstains_with_exit_code_3_and_says_so(bridges: Path) -> None:
 def test_ask_says_how_sure_it_would_have_been(bridges: Path) -> None:
     result = attest("ask", "When did the bridge open?", "--index", bridges, "--min-confidence", 1)
     assert result.exit_code == 3
-    words = r"No answer found\. Nothing here answers it surely enough \(confidence \d+%\)\."
+    words = r"No answer found\. Nothing here answers it surely enough \(\d+%; 100% needed\)\."
     assert re.fullmatch(words, result.stdout.splitlines()[0])
 
 
@@ -321,7 +328,7 @@ def test_an_index_of_another_embedder_is_named_with_the_command_that_mends_it(br
         (["é" * 1_001], "The question has 1,001 characters; at most 1,000 are read."),
         ([""], "The question is empty."),
         ([" \n"], "The question is empty."),
-        (["Who?", "--document", "0123456789abcdef"], "There is no document with the id '0123456789abcdef'"),
+        (["Who?", "--document", "0123456789abcdef"], "There is no document with the name or id '0123456789abcdef'"),
         (["Who?", "--top-k", "0"], "--top-k"),
         (["Who?", "--top-k", "51"], "--top-k"),
         (["Who?", "--min-confidence", "1.1"], "--min-confidence"),

@@ -17,7 +17,12 @@ let recalled = 0; // how many questions back the arrow key has gone
 // --- asking
 
 async function ask(question, within = scope) {
-  if (asking || !question) return;
+  if (asking) return;
+  if (!question) {
+    say("Write a question first.");
+    toQuestion();
+    return;
+  }
   if (isTooLong(question)) {
     announce(at("limit").textContent);
     return;

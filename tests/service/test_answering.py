@@ -204,7 +204,8 @@ def test_with_full_confidence_asked_for_it_abstains_with_reason_and_related_pass
     answer = asked[question, 1.0]
     assert (answer.status, answer.answer, answer.citations) == ("abstained", None, ())
     assert answer.reason in {"low_confidence", "no_relevant_passage"}
-    assert len({related.passage.id for related in answer.related}) == len(answer.related) == 3
+    places = {(related.document.id, related.start, related.end) for related in answer.related}
+    assert 2 <= len(places) == len(answer.related) <= 3
 
 
 def test_the_confidence_is_the_same_whatever_is_asked_for(asked: Asked, seeds: Answerer) -> None:
@@ -384,6 +385,20 @@ def test_the_nearest_are_the_best_spans_of_the_three_best_passages() -> None:
     ranked = [replace(h, scores=replace(h.scores, fused=0.1 * rank)) for rank, h in enumerate(hits)]
     spans = [Span(h, start, start + 3, score) for score, start in ((0.9, 0), (0.2, 17)) for h in ranked]
     assert [(span.hit.document.id, span.start) for span in nearest(spans)] == [("d", 0), ("c", 0), ("b", 0)]
+
+
+def test_a_sentence_that_passages_share_is_one_of_the_nearest_once() -> None:
+    text = "It rained. The bridge opened. It snowed."
+    first, second, third = hit(text[:29]), hit(text[11:], start=11), hit("A tower fell.", "b")
+    ranked = [
+        replace(h, scores=replace(h.scores, fused=fused)) for h, fused in ((first, 0.3), (second, 0.2), (third, 0.1))
+    ]
+    spans = [Span(ranked[0], 22, 28, 0.5), Span(ranked[1], 15, 21, 0.4), Span(ranked[2], 2, 7, 0.3)]
+    found = nearest(spans)
+    assert [(span.hit.passage.id, span.start, span.end) for span in found] == [
+        (first.passage.id, 11, 29),
+        (third.passage.id, 0, 13),
+    ]
 
 
 def test_damaged_text_is_not_quoted(write: Write, hashing: HashingEmbedder) -> None:

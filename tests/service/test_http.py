@@ -214,7 +214,10 @@ def test_a_field_whose_name_is_no_unicode_text_is_refused(client: httpx2.Client)
 
 
 def test_a_form_is_not_read_as_json(client: httpx2.Client) -> None:
-    check_problem(client.post("/ask", data={"question": "Who?"}), 422, "invalid-request")
+    untyped = client.post("/ask", content='{"question": "Who?"}')
+    for response in (untyped, client.post("/ask", data={"question": "Who?"})):
+        check_problem(response, 422, "invalid-request")
+        assert "Content-Type: application/json" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(

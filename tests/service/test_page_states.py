@@ -211,6 +211,16 @@ def test_going_back_during_a_reload_ends_in_the_earlier_turns(town: str, browser
 # --- questions that are long
 
 
+def test_an_empty_question_is_not_sent_and_asks_for_one(town: str, page: Page) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.goto(town)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_text("Write a question first.")).to_be_visible()
+    expect(question_field(page)).to_be_focused()
+    assert f"{town}/ask" not in sent
+
+
 def test_an_over_long_question_is_counted_in_characters_as_people_do_and_not_sent(town: str, page: Page) -> None:
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
