@@ -102,7 +102,7 @@ def run(
         if gold.document not in passages:
             numbers = store.numbers([ids[gold.document]])
             passages[gold.document] = [store.passage(int(number))[0] for number in numbers]
-    answerer.ask("Is everything loaded?")  # so that the first question does not pay for it
+    answerer.warm_up()
     outcomes = []
     for number, question in enumerate(questions, start=1):
         among = [ids[question.document]] if setting == "reading" else None

@@ -170,6 +170,10 @@ class Answerer:
         """
         return self.decide(self.retrieve(question, top_k, documents), min_confidence)
 
+    def warm_up(self) -> None:
+        """Load what the first question would otherwise wait for."""
+        self.ask("Is everything loaded?")
+
     def retrieve(self, question: str, top_k: int = TOP_K, documents: Sequence[str] | None = None) -> Reading:
         """The first half of `ask`: what there is to be read."""
         began = time.perf_counter()

@@ -20,13 +20,11 @@ RELEVANT_COSINE = 0.25  # of 1,200 SQuAD training questions, 3 had no passage th
 class Features:
     """What the probability rests on.
 
-    `score` is the best span's, `lead` its distance to the next; `share` is the logarithm of its probability when all
-    spans of all passages and "no answer", with score 0, are normalised together; `cosine` is its passage's.
+    `score` is the best span's, `lead` its distance to the next; `cosine` is its passage's.
     """
 
     score: float
     lead: float
-    share: float
     cosine: float
 
 
@@ -56,9 +54,7 @@ def features(spans: Sequence[Span]) -> Features:
     """The features of the first of these spans, which are in order and not empty."""
     best, *others = spans
     lead = best.score - others[0].score if others else best.score
-    highest = max(0.0, best.score)
-    total = highest + math.log(math.exp(-highest) + sum(math.exp(span.score - highest) for span in spans))
-    return Features(best.score, round(lead, 5), round(best.score - total, 5), best.hit.scores.dense)
+    return Features(best.score, round(lead, 5), best.hit.scores.dense)
 
 
 def is_relevant(hits: Sequence[Hit]) -> bool:

@@ -67,7 +67,7 @@ class State:
             answerer = Answerer.open(self.settings.index, embedder, self.settings.reader)
             if confidence.is_outdated(self.settings.index, answerer.models, answerer.retriever.meta.fingerprint):
                 log.warning("The threshold of %s was fitted for other contents; fit it anew", self.settings.index)
-            answerer.ask("Is everything loaded?")
+            answerer.warm_up()
             self.listing = answerer.retriever.store.listing()
             if self._closing.is_set():
                 answerer.close()

@@ -21,7 +21,7 @@ from tests.service.tiny import PointingReader, hit
 
 
 def case(score: float, right: bool, article: str, cosine: float = 0.5) -> Case:
-    return Case(Features(score, score / 2, 0.0, cosine), right, True, article)
+    return Case(Features(score, score / 2, cosine), right, True, article)
 
 
 def well_behaved(articles: int) -> list[Case]:
@@ -39,7 +39,7 @@ def test_what_is_fitted_answers_with_a_risk_of_three_tenths_at_most() -> None:
     fitted, left_out = fit(found, SPAN, "the reader", "made for this test")
     assert fitted["reader"] == "the reader"
     assert fitted["weights"]["score"] > 0
-    assert [fitted["weights"][name] for name in ("lead", "share", "cosine")] == [0.0, 0.0, 0.0]
+    assert [fitted["weights"][name] for name in ("lead", "cosine")] == [0.0, 0.0]
     right = np.array([one.right for one in found])
     assert fitted["threshold"] == metrics.threshold_at(0.7, left_out, right)
     assert fitted["provenance"].startswith("made for this test; n=60, 0.67 right. With each article left out in turn: ")

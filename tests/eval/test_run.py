@@ -22,7 +22,7 @@ from tests.service.tiny import NEVER, SURE, PointingReader
 Write = Callable[..., Path]
 BRIDGE = "The bridge opened in 1901.\n"
 MILL = "The mill burned down in 1920.\n"
-HALF = Calibration(Features(20.0, 0.0, 0.0, 0.0), -8.0, 0.5, "answers when a sentence holds about half of the words")
+HALF = Calibration(Features(20.0, 0.0, 0.0), -8.0, 0.5, "answers when a sentence holds about half of the words")
 QUESTIONS = [
     Question("q1", "When was the bridge opened in 1901?", (Gold("a.txt", 0, 26, BRIDGE.strip()),), "a"),
     Question("q2", "The mill burned", (Gold("b.txt", 24, 28, "1920"),), "b"),

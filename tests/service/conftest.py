@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from index.build import build
 from index.embedding import HashingEmbedder
@@ -28,3 +29,11 @@ def town(town_index: Path) -> Iterator[str]:
     """The address of a server of the town's documents."""
     with serving(town_index, ATTEST_EMBEDDER="hashing") as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def everyone(browser: Browser) -> Iterator[Page]:
+    """One page for all states."""
+    context = browser.new_context(reduced_motion="reduce")
+    yield context.new_page()
+    context.close()

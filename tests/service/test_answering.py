@@ -205,7 +205,8 @@ def test_with_full_confidence_asked_for_it_abstains_with_reason_and_related_pass
     assert (answer.status, answer.answer, answer.citations) == ("abstained", None, ())
     assert answer.reason in {"low_confidence", "no_relevant_passage"}
     places = {(related.document.id, related.start, related.end) for related in answer.related}
-    assert 2 <= len(places) == len(answer.related) <= 3
+    in_two = question == "How many AK-103 rifles did Caracas buy?"  # sentences, over all five passages
+    assert len(places) == len(answer.related) == (2 if in_two else 3)
 
 
 def test_the_confidence_is_the_same_whatever_is_asked_for(asked: Asked, seeds: Answerer) -> None:

@@ -1,22 +1,17 @@
-"""The pages that the server writes: the source view, answers without JavaScript, and the form for the key."""
+"""The pages that the server writes: the source view, and answers without JavaScript."""
 
 import asyncio
 import hashlib
 import random
 import re
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from html.parser import HTMLParser
-from http.cookies import SimpleCookie
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from index.build import build
 from index.documents import document_id
@@ -24,13 +19,12 @@ from index.embedding import HashingEmbedder
 from index.store import MAX_UNREAD, Store
 from index.styles import runs
 from service import pages
-from service.access import COOKIE
-from service.answering import MAX_QUESTION
 from service.app import create_app
 from service.settings import Settings
 from service.state import State
 from tests.awkward import DOCUMENTS, MARKUP
 from tests.conftest import serving
+from tests.service.html import Html, message, started
 
 KEY = "correct-horse-battery-staple-0123456789"
 OPENED = "When did the old bridge open?"
@@ -43,46 +37,6 @@ FILES = {
     "linked.md": "---\ntitle: Linked\nurl: https://e.org/?a=1&b=<2>\n---\n\nThey trade.\n",
     "run.md": "---\ntitle: Run\nurl: javascript:ran()\n---\n\nThey trade.\n",
 }
-
-
-class Element:
-    """One element of a page, with its attributes and its text."""
-
-    def __init__(self, name: str, attributes: dict[str, str]) -> None:
-        self.name = name
-        self.attributes = attributes
-        self.text = ""
-
-
-class Html(HTMLParser):
-    """A page as a browser reads it: line ends that are not written as references become line feeds."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        super().__init__()
-        assert response.headers["content-type"] == "text/html; charset=utf-8"
-        self.elements: list[Element] = []
-        self._open: list[Element] = []
-        self.feed(response.content.decode().replace("\r\n", "\n").replace("\r", "\n"))
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(Element(tag, {name: value or "" for name, value in attrs}))
-        if tag not in {"meta", "link", "input"}:
-            self._open.append(self.elements[-1])
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop().name == tag
-
-    def handle_data(self, data: str) -> None:
-        for element in self._open:
-            element.text += data
-
-    def all(self, name: str) -> list[Element]:
-        return [element for element in self.elements if element.name == name]
-
-    def one(self, name: str) -> Element:
-        (found,) = self.all(name)
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -101,12 +55,6 @@ def client(index: Path) -> Iterator[httpx2.Client]:
         yield opened
 
 
-@pytest.fixture(scope="module")
-def locked(index: Path) -> Iterator[str]:
-    with serving(index, ATTEST_EMBEDDER="hashing", ATTEST_API_KEY=KEY) as address:
-        yield address
-
-
 def sha256(name: str) -> str:
     return hashlib.sha256(FILES[name].encode("utf-8-sig")).hexdigest()
 
@@ -116,14 +64,6 @@ def view(client: httpx2.Client, name: str, quote: tuple[int, int] | None = None)
     if quote is None:
         return client.get(path)
     return client.get(path, params={"start": quote[0], "end": quote[1], "sha256": sha256(name)})
-
-
-def message(response: httpx2.Response, status: int) -> str:
-    """Check that a response is a page of this status that shows no document, and return its words."""
-    assert response.status_code == status
-    html = Html(response)
-    assert html.all("mark") == html.all("article") == html.all("blockquote") == []
-    return html.one("main").text
 
 
 # --- the source view
@@ -481,207 +421,7 @@ def test_a_confidence_is_said_in_words(confidence: float, words: str) -> None:
     assert pages.sureness(confidence) == words
 
 
-# --- the key
-
-
-def give(address: str, **form: str) -> httpx2.Response:
-    return httpx2.post(f"{address}/session", data=form)
-
-
-def test_the_right_key_gives_a_cookie_that_no_script_reads_and_other_sites_can_only_follow_links_with(
-    locked: str,
-) -> None:
-    response = give(locked, key=KEY)
-    assert response.status_code == 303
-    assert response.headers["location"] == "/"
-    cookie = SimpleCookie(response.headers["set-cookie"])[COOKIE]
-    assert cookie["httponly"] is True
-    assert cookie["samesite"] == "lax"
-    assert (cookie["path"], cookie["domain"], cookie["secure"]) == ("/", "", "")
-
-
-def test_the_cookie_of_a_secure_page_is_sent_to_no_other(index: Path) -> None:
-    async def scene() -> None:
-        settings = Settings(index=index, embedder="hashing", api_key=SecretStr(KEY))
-        async with started(settings) as client:
-            response = await client.post("https://attest.example/session", data={"key": KEY})
-            assert SimpleCookie(response.headers["set-cookie"])[COOKIE]["secure"] is True
-
-    asyncio.run(scene())
-
-
-def test_the_cookie_does_not_give_the_key_away(locked: str) -> None:
-    value = SimpleCookie(give(locked, key=KEY).headers["set-cookie"])[COOKIE].value
-    assert re.fullmatch(r"[0-9a-f]{64}", value)
-    assert value not in (hashlib.sha256(KEY.encode()).hexdigest(), KEY.encode().hex())
-
-
-def paths() -> list[tuple[str, str]]:
-    document = f"/documents/{document_id('bridges.txt')}"
-    data = [("GET", "/documents"), ("GET", "/suggestions"), ("POST", "/ask"), ("POST", "/search"), ("GET", document)]
-    data += [("GET", f"{document}/text"), ("GET", f"{document}/markup")]
-    return [*data, ("GET", f"{document}/view"), ("GET", "/answer?q=bridge")]
-
-
-@pytest.mark.parametrize(("method", "path"), paths())
-def test_the_cookie_opens_what_the_key_opens(locked: str, method: str, path: str) -> None:
-    body = {"question": OPENED} if method == "POST" else None
-    cookie = give(locked, key=KEY).headers["set-cookie"].split(";")[0]
-    for headers, status in (
-        ({}, 401),
-        ({"Cookie": f"{COOKIE}="}, 401),
-        ({"Cookie": f"{COOKIE}={KEY}"}, 401),
-        ({"Cookie": f"{cookie[:-1]}{'0' if cookie[-1] != '0' else '1'}"}, 401),
-        ({"Cookie": cookie}, 200),
-        ({"Authorization": f"Bearer {KEY}"}, 200),
-    ):
-        response = httpx2.request(method, f"{locked}{path}", json=body, headers=headers)
-        assert response.status_code == status
-        assert status == 200 or response.headers["www-authenticate"] == "Bearer"
-        assert KEY not in response.text
-
-
-@pytest.mark.parametrize("key", ["", "wrong", KEY[:-1], f"{KEY} ", "clé\0", "\x80"])
-def test_a_wrong_key_is_refused_on_a_page_that_asks_again(locked: str, key: str) -> None:
-    response = give(locked, key=key, next="/answer?q=%F0%9F%8C%89")
-    assert "set-cookie" not in response.headers
-    assert response.headers["www-authenticate"] == "Bearer"
-    assert "This is not the key." in message(response, 401)
-    assert [element.attributes.get("value") for element in Html(response).all("input")] == [
-        "/answer?q=%F0%9F%8C%89",
-        None,
-    ]
-
-
-def test_a_form_that_is_none_is_refused(locked: str) -> None:
-    for body in (b"", b"\xff=%FF&key", KEY.encode(), b'{"key": "%s"}' % KEY.encode()):
-        assert message(httpx2.post(f"{locked}/session", content=body), 401)
-
-
-@pytest.mark.parametrize(
-    "path", ["/answer?q=%22%3E%3Cb%3E", f"/documents/{document_id('wiki.txt')}/view?start=1&end=2"]
-)
-def test_without_the_key_a_page_asks_for_it_and_comes_back(locked: str, path: str) -> None:
-    response = httpx2.get(f"{locked}{path}")
-    message(response, 401)
-    form = Html(response)
-    assert (form.one("form").attributes["method"], form.one("form").attributes["action"]) == ("post", "/session")
-    (place,) = [element.attributes["value"] for element in form.all("input") if element.attributes["name"] == "next"]
-    assert give(locked, key=KEY, next=place).headers["location"] == path
-
-
-def test_the_way_back_leads_to_the_longest_question_in_any_script(locked: str) -> None:
-    response = httpx2.get(f"{locked}/answer", params={"q": "😀" * MAX_QUESTION})
-    message(response, 401)
-    (place,) = [
-        element.attributes["value"] for element in Html(response).all("input") if element.attributes["name"] == "next"
-    ]
-    assert (
-        give(locked, key=KEY, next=place).headers["location"] == place == f"/answer?q={'%F0%9F%98%80' * MAX_QUESTION}"
-    )
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "//evil.example",
-        "///evil.example",
-        "/\\evil.example",
-        "\\\\evil.example",
-        "/\t/evil.example",
-        "\t//evil.example",
-        "/\n/evil.example",
-        "/\r\nLocation: //evil.example",
-        " //evil.example",
-        "https://evil.example",
-        "https:evil.example",
-        "HTTPS:/evil.example",
-        "evil.example",
-        "@evil.example",
-        "javascript:ran()",
-        "data:text/html,ran()",
-        "",
-    ],
-)
-def test_the_way_back_never_leaves_this_server(locked: str, place: str) -> None:
-    response = give(locked, key=KEY, next=place)
-    location = response.headers["location"]
-    assert response.status_code == 303
-    assert location.startswith("/")
-    assert not set(location) & set("\\\t\r\n")  # browsers read or skip these
-    assert urlsplit(urljoin(locked, location)).netloc == urlsplit(locked).netloc
-
-
-def test_a_form_that_is_too_large_is_refused(locked: str) -> None:
-    for key in ("x" * pages.MAX_FORM, KEY + "&more=" + "x" * 1_000_000):
-        response = httpx2.post(f"{locked}/session", content=f"key={key}".encode())
-        assert "too large" in message(response, 422)
-        assert "set-cookie" not in response.headers
-
-
-# --- the host
-
-
-@pytest.mark.parametrize(
-    ("host", "is_own"),
-    [
-        ("127.0.0.1", True),
-        ("127.0.0.1:8000", True),
-        ("localhost", True),
-        ("LocalHost:1", True),
-        ("[::1]", True),
-        ("[::1]:8000", True),
-        ("", False),
-        ("evil.example", False),
-        ("evil.example:8000", False),
-        ("127.0.0.1.evil.example", False),
-        ("localhost.evil.example:80", False),
-        ("127.0.0.1@evil.example", False),
-        ("evil.example@127.0.0.1", False),
-        ("127.0.0.1:80:80", False),
-        ("localhost:evil", False),
-        ("::1", False),
-        ("[::1", False),
-        ("[::1].evil.example", False),
-        ("[::2]", False),
-        ("0.0.0.0", False),
-        ("192.168.1.20", False),
-    ],
-)
-def test_without_a_key_only_this_machines_own_names_are_served(client: httpx2.Client, host: str, is_own: bool) -> None:
-    for path in ("/", "/documents", "/livez", "/static/app.js"):
-        response = client.get(path, headers={"Host": host})
-        assert response.status_code == (200 if is_own else 421)
-        assert response.headers["x-frame-options"] == "DENY"
-        if not is_own:
-            assert response.headers["content-type"] == "application/problem+json"
-            assert response.json()["type"] == "urn:attest:problem:misdirected-request"
-            assert "ATTEST_API_KEY" in response.json()["detail"]
-
-
-def test_with_a_key_any_host_is_served_to_who_has_it(locked: str) -> None:
-    for headers, status in (({}, 401), ({"Authorization": f"Bearer {KEY}"}, 200)):
-        response = httpx2.get(f"{locked}/documents", headers={"Host": "attest.example", **headers})
-        assert response.status_code == status
-
-
 # --- before it can answer
-
-
-@asynccontextmanager
-async def started(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """The application in this process, once it has looked for its index."""
-    app = create_app(settings)
-    transport = httpx2.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client,
-    ):
-        until = time.monotonic() + 20
-        while (await client.get("/readyz")).json().get("type") == "urn:attest:problem:loading":
-            assert time.monotonic() < until
-            await asyncio.sleep(0.02)
-        yield client
 
 
 def links(response: httpx2.Response) -> list[tuple[str, str]]:

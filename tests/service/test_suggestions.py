@@ -28,7 +28,7 @@ from tests.service.tiny import PointingReader
 Write = Callable[..., Path]
 BRIDGE = "The Marlow Bridge was opened on 4 May 1931."
 OPENED = "When was the Marlow Bridge opened?"
-SURE = Calibration(Features(0.0, 0.0, 0.0, 0.0), 0.0, 0.5, "always 0.5")
+SURE = Calibration(Features(0.0, 0.0, 0.0), 0.0, 0.5, "always 0.5")
 UNSURE = replace(SURE, intercept=-0.1, threshold=0.1)  # 0.475: answered, but not surely
 FIVE = {
     "bridge.md": "# Marlow Bridge\n\nThe river is wide here. The Marlow Bridge was designed by Edith Harrow, an "

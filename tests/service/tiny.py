@@ -9,8 +9,8 @@ from index.sentences import sentences
 from service.confidence import Calibration, Features
 from service.reader import Span
 
-NEVER = Calibration(Features(0.0, 0.0, 0.0, 0.0), -1.0, 0.5, "always 0.2689, which is not enough")
-SURE = Calibration(Features(0.0, 0.0, 0.0, 0.0), 0.0, 0.5, "always 0.5, which is enough")
+NEVER = Calibration(Features(0.0, 0.0, 0.0), -1.0, 0.5, "always 0.2689, which is not enough")
+SURE = Calibration(Features(0.0, 0.0, 0.0), 0.0, 0.5, "always 0.5, which is enough")
 
 
 def hit(text: str, document: str = "a", start: int = 0, cosine: float = 0.5, section: str | None = None) -> Hit:
