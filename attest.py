@@ -92,7 +92,8 @@ def index(
     """Read a folder of documents into the index; only what changed is embedded anew."""
     settings = _settings(index=index, embedder=embedder)
     from index import build
-    from index.embedding import EmbedderError, load_embedder
+    from index.compiled import load_embedder
+    from index.embedding import EmbedderError
     from index.store import StoreError
     from service import suggestions
     from service.reader import ReaderError
@@ -106,7 +107,7 @@ def index(
                 words = f"files ({now.passages:,} passages embedded)"
                 bar.update(task, description=words, completed=now.files, total=now.of_files)
 
-            model = load_embedder(settings.embedder)
+            model = load_embedder(settings.embedder, settings.index)
             report = build.build(folder, settings.index, model, watch)
     except (EmbedderError, StoreError, OSError) as error:
         raise _stop(str(error)) from None
@@ -167,14 +168,15 @@ def ask(
 ) -> None:
     """Answer a question with a quote from the documents; exit code 3 when they do not answer it."""
     settings = _settings(index=index, embedder=embedder, reader=reader)
-    from index.embedding import EmbedderError, load_embedder
+    from index.compiled import load_embedder
+    from index.embedding import EmbedderError
     from index.retrieval import UnknownDocumentError
     from index.store import StoreError
     from service.answering import Answerer, QuestionError
     from service.reader import ReaderError
 
     try:
-        answerer = Answerer.open(settings.index, load_embedder(settings.embedder), settings.reader)
+        answerer = Answerer.open(settings.index, load_embedder(settings.embedder, settings.index), settings.reader)
         ids = {listing.ref.uri: listing.ref.id for listing in answerer.retriever.store.listing()} if document else {}
         among = [ids.get(name, name) for name in document or ()]
         answer = answerer.ask(question, top_k, among or None, min_confidence)
@@ -295,7 +297,8 @@ def evaluate(
     from eval.questions import QuestionsError
     from eval.run import run
     from eval.sources import source
-    from index.embedding import EmbedderError, load_embedder
+    from index.compiled import load_embedder
+    from index.embedding import EmbedderError
     from index.store import StoreError
     from service.answering import Answerer
     from service.reader import ReaderError
@@ -316,7 +319,7 @@ def evaluate(
             code=2,
         )
     try:
-        model = load_embedder(settings.embedder)
+        model = load_embedder(settings.embedder, settings.index)
         with _progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
             task = bar.add_task("", total=None)
 
@@ -415,7 +418,8 @@ def serve(
 
     import uvicorn
 
-    from index.embedding import EmbedderError, load_embedder
+    from index.compiled import load_embedder
+    from index.embedding import EmbedderError
     from index.retrieval import check
     from index.store import MissingStoreError, StoreError
     from service.app import create_app
@@ -427,7 +431,7 @@ def serve(
     )
     try:
         try:
-            check(settings.index, load_embedder(settings.embedder))
+            check(settings.index, load_embedder(settings.embedder, settings.index))
         except MissingStoreError as error:
             err.print(Text(f"{error} The page waits for it.", style="yellow"), soft_wrap=True)
         if settings.reader == SHIPPED_READER:

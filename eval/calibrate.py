@@ -22,7 +22,8 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from eval import squad
 from eval.metrics import brier_score, expected_calibration_error, says, threshold_at
 from eval.questions import Question, QuestionsError
-from index.embedding import DEFAULT_EMBEDDER, Embedder, EmbedderError, load_embedder
+from index.compiled import load_embedder
+from index.embedding import DEFAULT_EMBEDDER, Embedder, EmbedderError
 from index.retrieval import Retriever
 from service import confidence
 from service.answering import TOP_K, normalised_question

@@ -74,7 +74,7 @@ class SentenceTransformerEmbedder:
         return folder_sha256(self.path)
 
     @cached_property
-    def _model(self) -> "SentenceTransformer":
+    def model(self) -> "SentenceTransformer":
         path = self.path
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads wait instead of spinning
@@ -83,17 +83,18 @@ class SentenceTransformerEmbedder:
             from transformers.utils import logging
 
             logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+            logging.set_verbosity_error()  # type: ignore[no-untyped-call]
             return SentenceTransformer(str(path), device="cpu", local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise EmbedderError(f"{path} holds no sentence-transformers model that can be loaded: {error}") from error
 
     @cached_property
     def dimensions(self) -> int:
-        return int(self._model.get_embedding_dimension() or 0)
+        return int(self.model.get_embedding_dimension() or 0)
 
     @cached_property
     def max_tokens(self) -> int:
-        return int(self._model.max_seq_length or 512) - 2
+        return int(self.model.max_seq_length or 512) - 2
 
     def encode(self, texts: Sequence[str], advance: Callable[[int], None] | None = None) -> Vectors:
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))  # like lengths, little padding
@@ -101,7 +102,7 @@ class SentenceTransformerEmbedder:
         for begin in range(0, len(order), BATCH_SIZE):
             batch = order[begin : begin + BATCH_SIZE]
             with self._lock:
-                vectors[batch] = self._model.encode(
+                vectors[batch] = self.model.encode(
                     [texts[i] for i in batch],
                     batch_size=BATCH_SIZE,
                     normalize_embeddings=True,
@@ -115,7 +116,7 @@ class SentenceTransformerEmbedder:
         if not texts:
             return []
         with self._lock:
-            encoded = self._model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+            encoded = self.model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
 
@@ -146,8 +147,3 @@ class HashingEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
-
-
-def load_embedder(name: str) -> Embedder:
-    """Make the embedder of a name: `hashing`, a hub's name, or a folder. Weights are read when first needed."""
-    return HashingEmbedder() if name == "hashing" else SentenceTransformerEmbedder(name)

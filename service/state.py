@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from index.build import is_building
-from index.embedding import Embedder, EmbedderError, load_embedder
+from index.compiled import load_embedder
+from index.embedding import Embedder, EmbedderError
 from index.retrieval import check
 from index.store import Listing, MissingStoreError, StoreError
 from service import confidence
@@ -61,7 +62,7 @@ class State:
 
     def _load(self) -> None:
         try:
-            embedder = load_embedder(self.settings.embedder)
+            embedder = load_embedder(self.settings.embedder, self.settings.index)
             if not self._is_there(embedder):
                 return
             answerer = Answerer.open(self.settings.index, embedder, self.settings.reader)

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from index.build import build
+from index.compiled import CompiledEmbedder
 from index.embedding import Embedder, HashingEmbedder, SentenceTransformerEmbedder
 from service.answering import Answerer
 from service.suggestions import bring_up_to_date
@@ -55,7 +56,16 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def minilm() -> Embedder:
+def minilm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
+    """The default embedder, compiled into a cache that is not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield CompiledEmbedder()
+
+
+@pytest.fixture(scope="session")
+def torch() -> SentenceTransformerEmbedder:
+    """The same as sentence-transformers runs it."""
     return SentenceTransformerEmbedder()
 
 

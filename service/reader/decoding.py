@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index.network import Floats
 from service.reader.windows import Window
 
-Logits = NDArray[np.float32]
 MAX_TOKENS = 40  # of one span
 BEST = 12  # starts and ends that are looked at in a window
 
@@ -25,7 +25,7 @@ class Candidate:
     score: float
 
 
-def candidates(window: Window, starts: Logits, ends: Logits, max_tokens: int = MAX_TOKENS) -> list[Candidate]:
+def candidates(window: Window, starts: Floats, ends: Floats, max_tokens: int = MAX_TOKENS) -> list[Candidate]:
     """The best spans of a window, best first, from its start and end logits, each of shape (tokens,).
 
     A span begins and ends where words do and has at most `max_tokens` tokens. Logits beyond the window are ignored.
@@ -45,7 +45,7 @@ def candidates(window: Window, starts: Logits, ends: Logits, max_tokens: int = M
     return sorted(found, key=lambda candidate: (-candidate.score, candidate.start, candidate.end))
 
 
-def _best(logits: Logits) -> NDArray[np.intp]:
+def _best(logits: Floats) -> NDArray[np.intp]:
     """The positions of the highest finite logits."""
     order = np.argsort(-logits, kind="stable")[:BEST]
     return order[np.isfinite(logits[order])]

@@ -21,7 +21,7 @@ from onnx import numpy_helper
 from transformers import BertForQuestionAnswering
 
 from service.reader import data
-from service.reader.model import NETWORK, SUMS, TOKENIZER, WEIGHTS, OnnxNetwork, TorchNetwork
+from service.reader.model import NETWORK, SUMS, TOKENIZER, WEIGHTS, ShippedNetwork, TorchNetwork
 from service.reader.train import load, scores
 
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
@@ -127,7 +127,7 @@ def main(model: Path, folder: Path) -> None:
     export(model)
     tokenizer, trained = load(model)
     dev = data.read(folder / data.DEV)
-    for name, network in (("float32", TorchNetwork(trained)), ("int8", OnnxNetwork(WEIGHTS / NETWORK))):
+    for name, network in (("float32", TorchNetwork(trained)), ("int8", ShippedNetwork(WEIGHTS / NETWORK))):
         print(name, json.dumps({key: round(value, 2) for key, value in scores(network, tokenizer, dev).items()}))
 
 

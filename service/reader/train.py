@@ -28,12 +28,13 @@ from torch.nn.functional import log_softmax
 from transformers import BertForQuestionAnswering
 from transformers.utils import logging
 
+from index.network import padded
 from service.reader import data, squad
 from service.reader.data import Example
 from service.reader.decoding import candidates
-from service.reader.model import Network, TorchNetwork, run
+from service.reader.model import SpanNetwork, TorchNetwork, run
 from service.reader.pairs import Neighbours, one_pass
-from service.reader.windows import Layout, Window, padded, windows
+from service.reader.windows import Layout, Window, windows
 
 LENGTHS = (32, 48, 64, 80, 96, 112, 128, 144, 168, 192, 232, 288)
 LAYOUT = Layout(length=LENGTHS[-1])
@@ -257,7 +258,7 @@ def load(path: Path | None = None) -> tuple[Tokenizer, BertForQuestionAnswering]
     return tokenizer, model
 
 
-def scores(network: Network, tokenizer: Tokenizer, examples: Sequence[Example]) -> dict[str, float]:
+def scores(network: SpanNetwork, tokenizer: Tokenizer, examples: Sequence[Example]) -> dict[str, float]:
     """Read each question's own context: EM and F1 of the answerable ones if forced to answer, best-threshold of all."""
     pairs = [(example.question, example.context) for example in examples]
     best: dict[int, tuple[float, str]] = {}
@@ -325,7 +326,7 @@ def _length(window: Window) -> int:
 
 def _inputs(batch: Sequence[Window], length: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """The model's inputs, of shape (windows, length), and where an answer may be: the first and the text's."""
-    ids, types, mask = padded(batch, length)
+    ids, types, mask = padded([window.row for window in batch], length)
     allowed = np.zeros_like(mask, dtype=bool)
     for row, window in enumerate(batch):
         allowed[row, window.first : window.first + len(window.offsets)] = True

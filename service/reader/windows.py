@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from unicodedata import category
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
+
+from index.network import Row
 
 Slice = tuple[int, int]
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*\w*|\w+")  # 2,500 and 10:30 are words
@@ -28,6 +28,10 @@ class Window:
     begins: tuple[bool, ...]
     ends: tuple[bool, ...]
 
+    @property
+    def row(self) -> Row:
+        return self.ids, self.types
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -44,19 +48,6 @@ def windows(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]], layout: Layo
     texts = _encode(tokenizer, [text for _, text in pairs])
     frame = _Frame.of(tokenizer)
     return [_cut(questions[question], texts[text], text, frame, layout) for question, text in pairs]
-
-
-def padded(batch: Sequence[Window], length: int | None = None) -> tuple[NDArray[np.int64], ...]:
-    """The ids, the types and the mask of windows, each of shape (windows, length); by default the longest's length."""
-    length = length or max(len(window.ids) for window in batch)
-    ids = np.zeros((len(batch), length), dtype=np.int64)
-    types, mask = np.zeros_like(ids), np.zeros_like(ids)
-    for row, window in enumerate(batch):
-        count = len(window.ids)
-        ids[row, :count] = window.ids
-        types[row, :count] = window.types
-        mask[row, :count] = 1
-    return ids, types, mask
 
 
 @dataclass(frozen=True, slots=True)

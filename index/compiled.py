@@ -1,0 +1,233 @@
+"""A sentence-transformers model compiled for serving: exported once, then run without torch."""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from index.embedding import (
+    DEFAULT_EMBEDDER,
+    Embedder,
+    HashingEmbedder,
+    SentenceTransformerEmbedder,
+    Vectors,
+)
+from index.models import file_sha256
+from index.network import Network, batches, padded, without_telemetry
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+log = logging.getLogger(__name__)
+FOLDER_NAME = "models"  # in an index's directory
+NETWORK, WEIGHTS, TOKENIZER, ABOUT = "embedder.xml", "embedder.bin", "tokenizer.json", "embedder.json"
+FORMAT = 1  # raise it whenever the same model would be compiled to other files
+INPUTS = ("input_ids", "token_type_ids", "attention_mask")
+BATCH_TOKENS = 2_048  # padded ones
+
+
+class CompilationError(Exception):
+    """A model that can be loaded but not exported, or not stored."""
+
+
+def load_embedder(name: str, directory: Path | None = None) -> Embedder:
+    """Make the embedder of a name: `hashing`, a hub's name, or a folder. Weights are read when first needed.
+
+    `directory` is that of the index, which keeps the compiled model.
+    """
+    return HashingEmbedder() if name == "hashing" else CompiledEmbedder(name, directory)
+
+
+class CompiledEmbedder:
+    """A sentence-transformers model by name or folder, compiled when first used unless that was done before.
+
+    What was compiled is kept by the sha256 of the weights: beside the index, and the default model in the user's
+    cache too, so that it is compiled once for all indexes. A model that cannot be compiled runs in torch.
+    """
+
+    def __init__(self, name: str = DEFAULT_EMBEDDER, directory: Path | None = None, threads: int = 0) -> None:
+        self.name = name
+        self._source = SentenceTransformerEmbedder(name)
+        self._directory = directory
+        self._threads = threads
+        self._lock = threading.Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        return self._source.fingerprint
+
+    @property
+    def dimensions(self) -> int:
+        return self._loaded.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        return self._loaded.max_tokens
+
+    def encode(self, texts: Sequence[str], advance: Callable[[int], None] | None = None) -> Vectors:
+        return self._loaded.encode(texts, advance)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._loaded.count_tokens(texts)
+
+    @property
+    def _loaded(self) -> "Embedder | _Compiled":
+        with self._lock:
+            return self._load
+
+    @cached_property
+    def _load(self) -> "Embedder | _Compiled":
+        try:
+            return _Compiled(self._folder(), self._threads)
+        except CompilationError as error:
+            log.warning("%s; it runs in torch instead, which is slower", error)
+            return self._source
+
+    def _folder(self) -> Path:
+        """Where the compiled model lies; it is compiled if that is nowhere. Raises CompilationError, EmbedderError."""
+        fingerprint = self.fingerprint
+        cached = user_cache() if self.name == DEFAULT_EMBEDDER or self._directory is None else None
+        beside = self._directory / FOLDER_NAME if self._directory and self._directory.is_dir() else None
+        parents = [parent for parent in (beside, cached) if parent]
+        found = next((parent / fingerprint for parent in parents if is_whole(parent / fingerprint, fingerprint)), None)
+        problem = None
+        for parent in parents:
+            folder = parent / fingerprint
+            if found == folder:
+                break
+            fill = partial(_link, found) if found else partial(compile_to, source=self._source)
+            try:
+                _publish(folder, fill)
+            except OSError as error:
+                problem = error
+            else:
+                found = found or folder
+        if found is None:
+            raise CompilationError(f"The compiled embedder {self.name} cannot be stored ({problem})")
+        return found
+
+
+class _Compiled:
+    """A compiled model in memory."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        about = json.loads((folder / ABOUT).read_bytes())
+        self.dimensions = int(about["dimensions"])
+        self.max_tokens = int(about["max_tokens"])
+        self._padding = int(about["padding"])
+        self._network = Network(folder / NETWORK, threads)
+        self._whole, self._cutting = (Tokenizer.from_file(str(folder / TOKENIZER)) for _ in range(2))
+        self._cutting.enable_truncation(self.max_tokens + self._cutting.num_special_tokens_to_add(is_pair=False))
+
+    def encode(self, texts: Sequence[str], advance: Callable[[int], None] | None = None) -> Vectors:
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        rows = [(found.ids, found.type_ids) for found in self._cutting.encode_batch_fast(list(texts))]
+        for batch in batches([len(ids) for ids, _ in rows], BATCH_TOKENS):
+            (vectors[batch],) = self._network.run(*padded([rows[at] for at in batch], padding=self._padding))
+            if advance:
+                advance(len(batch))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        found = self._whole.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding.ids) for encoding in found]
+
+
+def user_cache() -> Path:
+    """Where a user's compiled models are kept: in XDG_CACHE_HOME, or else ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attest"
+
+
+def is_whole(folder: Path, fingerprint: str) -> bool:
+    """Whether a folder holds the compiled model of these weights, every file as it was written."""
+    try:
+        about = json.loads((folder / ABOUT).read_bytes())
+        if (about["format"], about["fingerprint"]) != (FORMAT, fingerprint):
+            return False
+        return all(file_sha256(folder / name) == about["files"][name] for name in (NETWORK, WEIGHTS, TOKENIZER))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def compile_to(folder: Path, source: SentenceTransformerEmbedder) -> None:
+    """Export a model with its tokenizer. Raises CompilationError, and EmbedderError if it cannot be loaded."""
+    log.info("compiling %s for serving, once", source.name)
+    model = source.model
+    names = [name for name in model.tokenizer.model_input_names if name in INPUTS]
+    try:
+        _export(model, names, folder / NETWORK)
+        tokenizer = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
+    except Exception as error:  # OpenVINO and torch raise whatever they meet
+        raise CompilationError(f"The embedder {source.name} cannot be compiled for serving ({error})") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.save(str(folder / TOKENIZER), pretty=False)
+    about = {
+        "format": FORMAT,
+        "name": source.name,
+        "fingerprint": source.fingerprint,
+        "dimensions": source.dimensions,
+        "max_tokens": source.max_tokens,
+        "padding": model.tokenizer.pad_token_id or 0,
+        "files": {name: file_sha256(folder / name) for name in (NETWORK, WEIGHTS, TOKENIZER)},
+    }
+    (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _export(model: "SentenceTransformer", names: Sequence[str], path: Path) -> None:
+    """Write the network from token ids to sentence vectors in OpenVINO's form, its weights in float16."""
+    without_telemetry()
+    import openvino
+    import torch
+
+    class Vectors(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.model(dict(zip(names, inputs, strict=True)))["sentence_embedding"]
+            return found
+
+    example = tuple(torch.ones(2, 16, dtype=torch.long) for _ in names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of its own calls
+        network = openvino.convert_model(Vectors().eval(), example_input=example)
+    for given, name in zip(network.inputs, names, strict=True):
+        given.get_tensor().set_names({name})
+    openvino.save_model(network, path, compress_to_fp16=True)
+
+
+def _publish(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a new folder, and put it where it belongs by one rename."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    filling = Path(tempfile.mkdtemp(prefix="compiling-", dir=folder.parent))
+    try:
+        fill(filling)
+        if folder.exists():
+            shutil.rmtree(folder)
+        filling.chmod(0o755)
+        filling.rename(folder)
+    except BaseException:
+        shutil.rmtree(filling, ignore_errors=True)
+        raise
+
+
+def _link(source: Path, folder: Path) -> None:
+    """Give a folder the files of another, or copies where the file system cannot link."""
+    for path in source.iterdir():
+        try:
+            (folder / path.name).hardlink_to(path)
+        except OSError:
+            shutil.copy(path, folder)

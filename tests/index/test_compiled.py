@@ -1,0 +1,161 @@
+"""The embedder compiled for serving: it equals sentence-transformers, is compiled once, and never half."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval.questions import load
+from index import compiled
+from index.build import build
+from index.compiled import CompiledEmbedder, is_whole, load_embedder
+from index.embedding import DEFAULT_EMBEDDER, Embedder, EmbedderError, HashingEmbedder, SentenceTransformerEmbedder
+from index.retrieval import Retriever
+from index.store import Store
+from tests.conftest import SEEDS
+
+
+@pytest.fixture(scope="module")
+def texts(seeds_index: Path) -> list[str]:
+    """500 texts of all lengths: passages, sentences and runs of sentences of the seeds, and the questions on them."""
+    with Store.open(seeds_index) as store:
+        passages = [passage for _, passage, _, _ in store.all_passages()]
+    runs = [
+        passage.text[begin - passage.start : end - passage.start]
+        for passage in passages
+        for at, (begin, _) in enumerate(passage.sentences)
+        for _, end in passage.sentences[at:]
+    ]
+    asked = [question.question for question in load()]
+    return list(dict.fromkeys([passage.text for passage in passages] + runs + asked))[:500]
+
+
+def test_the_vectors_are_those_of_sentence_transformers(
+    minilm: Embedder, torch: SentenceTransformerEmbedder, texts: list[str]
+) -> None:
+    assert len(set(texts)) == 500
+    cosines = (minilm.encode(texts) * torch.encode(texts)).sum(axis=1)
+    assert cosines.min() > 0.9999  # 0.99 would do
+    assert minilm.count_tokens(texts) == torch.count_tokens(texts)
+    assert (minilm.fingerprint, minilm.dimensions, minilm.max_tokens) == (torch.fingerprint, 384, torch.max_tokens)
+
+
+def test_it_finds_the_passages_that_sentence_transformers_finds(
+    seeds_index: Path, minilm: Embedder, torch: SentenceTransformerEmbedder, tmp_path: Path
+) -> None:
+    build(SEEDS, tmp_path, torch)
+    questions = [question.question for question in load()]
+    assert len(questions) > 250
+    found = []
+    for directory, embedder in ((seeds_index, minilm), (tmp_path, torch)):
+        retriever = Retriever.open(directory, embedder)
+        found.append([{hit.passage.id for hit in retriever.search(question, 5)} for question in questions])
+        retriever.close()
+    same = sum(one == other for one, other in zip(*found, strict=True))
+    assert same / len(questions) >= 0.98
+
+
+def test_vectors_do_not_depend_on_company_order_or_threads(minilm: Embedder, texts: list[str]) -> None:
+    together = minilm.encode(texts[:80])
+    backwards = minilm.encode(texts[:80][::-1])[::-1]
+    alone = np.concatenate([CompiledEmbedder(threads=1).encode([text]) for text in texts[:5]])
+    np.testing.assert_array_equal(together, backwards)
+    np.testing.assert_array_equal(together[:5], alone)
+
+
+def test_a_text_longer_than_the_model_reads_is_cut_and_no_texts_have_no_vectors(
+    minilm: Embedder, torch: SentenceTransformerEmbedder
+) -> None:
+    texts = ["Hugo Chávez died in March 2013. " * 100, "", "𝔘𝔫𝔦 😀 \u202e"]
+    vectors = minilm.encode(texts)
+    assert (vectors * torch.encode(texts)).sum(axis=1).min() > 0.999
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert minilm.encode([]).shape == (0, 384)
+
+
+def test_embedders_are_made_by_name_and_loaded_when_first_used(tmp_path: Path) -> None:
+    assert isinstance(load_embedder("hashing"), HashingEmbedder)
+    default, other = load_embedder(DEFAULT_EMBEDDER, tmp_path), load_embedder(str(tmp_path / "none"))
+    assert isinstance(default, CompiledEmbedder)
+    assert (default.name, other.name) == ("all-MiniLM-L6-v2", str(tmp_path / "none"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A folder with a sentence-transformers model of random weights, and a cache of the user's that is empty."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel
+
+    body = tmp_path / "body"
+    shutil.copytree(SentenceTransformerEmbedder().path, body)
+    vocabulary = json.loads((body / "config.json").read_text())["vocab_size"]
+    BertModel(
+        BertConfig(vocab_size=vocabulary, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    ).save_pretrained(body)
+    words = Transformer(str(body), max_seq_length=64)
+    SentenceTransformer(modules=[words, Pooling(32, "cls")]).save(str(tmp_path / "small"))
+    return tmp_path / "small"
+
+
+def test_any_sentence_transformers_model_is_compiled_once_beside_the_index(small: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "index"
+    directory.mkdir()
+    first = CompiledEmbedder(str(small), directory)
+    plain = SentenceTransformerEmbedder(str(small))
+    vectors = first.encode(["one bridge", "two " * 100])
+    assert (vectors * plain.encode(["one bridge", "two " * 100])).sum(axis=1).min() > 0.999
+    assert (first.dimensions, first.max_tokens) == (32, 62)
+    (kept,) = (directory / "models").iterdir()
+    assert kept.name == plain.fingerprint
+    made = (kept / compiled.NETWORK).stat().st_mtime_ns
+    np.testing.assert_array_equal(CompiledEmbedder(str(small), directory).encode(["one bridge"]), vectors[:1])
+    assert (kept / compiled.NETWORK).stat().st_mtime_ns == made
+
+
+def test_the_default_model_is_compiled_once_for_all_indexes(minilm: Embedder, tmp_path: Path) -> None:
+    """The user's cache has it since the first use in these tests: both places hold the same file, or else copies."""
+    expected = minilm.encode(["one"])
+    np.testing.assert_array_equal(CompiledEmbedder(directory=tmp_path).encode(["one"]), expected)
+    (kept,) = (tmp_path / "models").iterdir()
+    assert is_whole(kept, minilm.fingerprint)
+    other = compiled.user_cache() / minilm.fingerprint
+    assert (kept / compiled.WEIGHTS).samefile(other / compiled.WEIGHTS)
+
+
+@pytest.mark.parametrize("name", [compiled.NETWORK, compiled.WEIGHTS, compiled.TOKENIZER, compiled.ABOUT])
+def test_a_damaged_compiled_model_is_made_anew(minilm: Embedder, tmp_path: Path, name: str) -> None:
+    expected = minilm.encode(["one"])
+    CompiledEmbedder(directory=tmp_path).encode(["one"])
+    (kept,) = (tmp_path / "models").iterdir()
+    whole = (kept / name).read_bytes()
+    (kept / name).unlink()  # it may be a link to the user's cache
+    (kept / name).write_bytes(whole[: len(whole) // 2])
+    assert not is_whole(kept, minilm.fingerprint)
+    np.testing.assert_array_equal(CompiledEmbedder(directory=tmp_path).encode(["one"]), expected)
+    assert is_whole(kept, minilm.fingerprint)
+
+
+def test_where_the_index_cannot_be_written_the_users_cache_serves(minilm: Embedder, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("in the way")
+    np.testing.assert_array_equal(CompiledEmbedder(directory=tmp_path).encode(["one"]), minilm.encode(["one"]))
+
+
+def test_a_model_that_cannot_be_stored_runs_in_torch_and_says_so(
+    small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "models").write_text("in the way")
+    embedder = CompiledEmbedder(str(small), tmp_path)
+    np.testing.assert_allclose(embedder.encode(["one"]), SentenceTransformerEmbedder(str(small)).encode(["one"]))
+    assert "runs in torch instead" in caplog.text
+
+
+def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    embedder = CompiledEmbedder(str(tmp_path / "empty"), tmp_path)
+    with pytest.raises(EmbedderError, match="holds no sentence-transformers model that can be loaded"):
+        embedder.encode(["one"])
+    assert not list((tmp_path / "models").iterdir())
