@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from service.settings import Settings
@@ -88,6 +96,14 @@ def index(
     ] = Path("seeds"),
     index: Index = None,
     embedder: EmbedderName = None,
+    dense: Annotated[
+        Literal["auto", "exact", "ivf"] | None,
+        typer.Option(
+            envvar="ATTEST_DENSE",
+            help="search all vectors, or those of the nearest lists of an inverted index (ivf); auto: by their number",
+            show_default="as the index was built; auto for a new one",
+        ),
+    ] = None,
 ) -> None:
     """Read a folder of documents into the index; only what changed is embedded anew."""
     settings = _settings(index=index, embedder=embedder)
@@ -98,17 +114,20 @@ def index(
     from service import suggestions
     from service.reader import ReaderError
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with _progress(*columns) as bar:
             task = bar.add_task("reading", total=None)
 
             def watch(now: "build.Progress") -> None:
-                words = f"files ({now.passages:,} passages embedded)"
+                rate = now.passages / (bar.tasks[task].elapsed or 1)
+                words = f"files ({now.passages:,} passages embedded, {rate:,.0f} a second)"
+                if now.is_read:
+                    words = "building the search indexes"
                 bar.update(task, description=words, completed=now.files, total=now.of_files)
 
             model = load_embedder(settings.embedder, settings.index)
-            report = build.build(folder, settings.index, model, watch)
+            report = build.build(folder, settings.index, model, watch, dense)
     except (EmbedderError, StoreError, OSError) as error:
         raise _stop(str(error)) from None
     if report.set_aside:
@@ -136,7 +155,8 @@ def index(
     out.print(
         f"{report.documents:,} documents, {report.passages:,} passages in {settings.index} "
         f"(generation {report.generation}), {report.seconds:.1f} s: {changes}, "
-        f"{report.embedded_passages:,} passages embedded, {len(report.unread):,} files not read{ignored}{beginnings}.",
+        f"{report.embedded_passages:,} passages embedded, {len(report.unread):,} files not read{ignored}{beginnings}. "
+        f"Dense search: {report.dense}.",
         soft_wrap=True,
     )
 

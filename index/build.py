@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from index.dense import Kind, Search
 from index.derived import publish_if_needed
 from index.documents import (
     Document,
@@ -43,11 +44,15 @@ BATCH_PASSAGES = 512
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: files read of all files, and passages embedded so far."""
+    """How far a build is: files read of all files, and passages embedded so far.
+
+    When everything `is_read`, the search indexes are built.
+    """
 
     files: int
     of_files: int
     passages: int
+    is_read: bool = False
 
 
 Watch = Callable[[Progress], None]
@@ -61,6 +66,7 @@ class Report:
     """
 
     generation: int
+    dense: Search | None
     documents: int
     passages: int
     changed_documents: int
@@ -72,12 +78,15 @@ class Report:
     seconds: float
 
 
-def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lambda _: None) -> Report:
+def build(
+    folder: Path, directory: Path, embedder: Embedder, watch: Watch = lambda _: None, dense: Kind | None = None
+) -> Report:
     """Bring the index in `directory` up to date with the files of `folder`, in one transaction.
 
     Only what changed is embedded, and files that are gone are removed; one that is there but out of reach keeps its
     document, unless its vectors are another embedder's. If no file can be read, the index stays as it was; if nothing
-    changed, its generation does. `watch` is told of each step. Raises NotADirectoryError, StoreError and EmbedderError.
+    changed, its generation does. `watch` is told of each step. `dense` is the kind of dense index, by default that of
+    the index as it was, or `auto` for a new one. Raises NotADirectoryError, StoreError and EmbedderError.
     """
     began = time.monotonic()
     found = find_files(folder)
@@ -101,7 +110,7 @@ def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lamb
                         kept.add(document_id(uri))
                     unread.append((os.fsencode(uri).decode("utf-8", "replace"), str(error)))
                 batch.file_done()
-            batch.flush()
+            batch.read()
             gone = stored.keys() - kept if kept else set()
             for missing in gone:
                 writer.delete(missing)
@@ -110,12 +119,12 @@ def build(folder: Path, directory: Path, embedder: Embedder, watch: Watch = lamb
             if kept:
                 changed = bool(batch.documents or gone or not same)
                 generation = (before.generation if before else 0) + changed
-                writer.finish(embedder, folder, suggestions, unread, generation)
+                kind = dense or (before.dense if before else "auto")
+                writer.finish(embedder, folder, suggestions, unread, generation, kind)
         meta = store.meta()
-        if meta:
-            publish_if_needed(store, meta)
         return Report(
             generation=meta.generation if meta else 0,
+            dense=publish_if_needed(store, meta) if meta else None,
             documents=len(kept),
             passages=store.counts()[1],
             changed_documents=batch.documents,
@@ -141,7 +150,15 @@ class _Batch:
 
     def file_done(self) -> None:
         self._done += 1
-        self._watch(Progress(self._done, self._files, self.embedded))
+        self._tell()
+
+    def read(self) -> None:
+        """Everything is read."""
+        self.flush()
+        self._tell(is_read=True)
+
+    def _tell(self, is_read: bool = False) -> None:
+        self._watch(Progress(self._done, self._files, self.embedded, is_read))
 
     def add(self, uri: str, data: bytes) -> None:
         """Read and split one file. Raises UnreadableFileError."""
@@ -181,7 +198,7 @@ class _Batch:
 
     def _advance(self, passages: int) -> None:
         self.embedded += passages
-        self._watch(Progress(self._done, self._files, self.embedded))
+        self._tell()
 
 
 def _suggestions(folder: Path) -> list[str]:

@@ -1,7 +1,9 @@
 """The dense index: FAISS, inner product over normalised vectors, which is their cosine."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import faiss
 import numpy as np
@@ -10,36 +12,128 @@ from numpy.typing import NDArray
 from index.embedding import Vectors
 
 FILE_NAME = "dense.faiss"
+Kind = Literal["auto", "exact", "ivf"]
+# From here on the exact search of one question takes longer than embedding it: 3 ms on two cores.
+EXACT_UP_TO = 25_000  # passages
+PER_LIST = 64  # vectors that each list's centre is trained on
+SAMPLE = 200  # vectors whose nearest are searched for, to measure the recall
+NEAREST = 10  # of them
+DEPTH = 50  # found vectors among which those are looked for: exact cosines put them in order
+# Of a question, which lies further from the passages than they do from each other, fewer are found: see the README.
+RECALL = 0.998
+
+Numbers = NDArray[np.int64]
+Batches = Callable[[], Iterable[tuple[Numbers, Vectors]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How a dense index searches: all vectors, or those of the `probes` nearest of its `lists`.
+
+    `recall` is the share of the 10 nearest vectors that the approximate search has among its first 50, measured when
+    it was built against exact search, for vectors of its own.
+    """
+
+    kind: Literal["exact", "ivf"]
+    lists: int = 0
+    probes: int = 0
+    recall: float = 1.0
+
+    def __str__(self) -> str:
+        if self.kind == "exact":
+            return "exact"
+        return f"approximate, {self.probes} of {self.lists:,} lists, recall@{NEAREST} {self.recall:.3f}"
 
 
 class DenseIndex:
     """Finds the passages whose vectors are nearest; passages are known by their numbers in the store."""
 
-    def __init__(self, index: faiss.Index) -> None:
+    def __init__(self, index: Any, search: Search) -> None:
         self._index = index
+        self.how = search
 
     @classmethod
-    def build(cls, numbers: NDArray[np.int64], vectors: Vectors) -> "DenseIndex":
-        """Index vectors of shape (len(numbers), dimensions), each of length one."""
-        index = faiss.IndexIDMap(faiss.IndexFlatIP(vectors.shape[1]))
-        index.add_with_ids(np.ascontiguousarray(vectors, dtype=np.float32), numbers)
-        return cls(index)
+    def build(cls, count: int, dimensions: int, batches: Batches, kind: Kind = "auto") -> "DenseIndex":
+        """Index `count` vectors of length one, which `batches` yields with their numbers whenever it is called.
+
+        `auto` is exact up to EXACT_UP_TO vectors. Beyond: an inverted index of vectors in eight bits a dimension
+        (Jégou et al., Product Quantization for Nearest Neighbor Search, 2011), which searches as many lists as it
+        takes to reach RECALL.
+        """
+        if kind == "exact" or (kind == "auto" and count <= EXACT_UP_TO) or count < PER_LIST:
+            index = faiss.IndexIDMap(faiss.IndexFlatIP(dimensions))
+            for numbers, vectors in batches():
+                index.add_with_ids(vectors, numbers)
+            return cls(index, Search("exact"))
+        return cls(*_inverted(count, dimensions, batches))
 
     @classmethod
-    def read(cls, directory: Path) -> "DenseIndex":
-        return cls(faiss.read_index(str(directory / FILE_NAME)))
+    def read(cls, directory: Path, search: Search) -> "DenseIndex":
+        """Open what `write` has written; the vectors of an inverted index stay in the file until they are needed."""
+        flags = 0 if search.kind == "exact" else faiss.IO_FLAG_MMAP
+        return cls(faiss.read_index(str(directory / FILE_NAME), flags), search)
 
     def write(self, directory: Path) -> None:
         faiss.write_index(self._index, str(directory / FILE_NAME))
 
     def search(self, vector: Vectors, limit: int, among: Iterable[int] | None = None) -> list[tuple[int, float]]:
-        """The numbers of the nearest passages with their cosines, nearest first; `among` restricts them."""
-        parameters = None
-        if among is not None:
-            selector = faiss.IDSelectorBatch(np.asarray(sorted(among), dtype=np.int64))
-            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # its stubs lack the keyword
+        """The numbers of the nearest passages with their cosines, nearest first; `among` restricts them.
+
+        Where the search is approximate, so are the cosines.
+        """
         limit = min(limit, self._index.ntotal)
         if limit == 0:
             return []
+        options: dict[str, Any] = {}
+        if among is not None:
+            options["sel"] = faiss.IDSelectorBatch(np.asarray(sorted(among), dtype=np.int64))
+        if self.how.kind == "exact":
+            parameters = faiss.SearchParameters(**options)
+        else:  # of a few passages none may be missed: they are looked for in every list
+            probes = self.how.probes if among is None else self.how.lists
+            parameters = faiss.SearchParametersIVF(nprobe=probes, **options)  # type: ignore[call-arg] # as above
         cosines, found = self._index.search(vector.reshape(1, -1), limit, params=parameters)
         return [(int(n), float(cosine)) for n, cosine in zip(found[0], cosines[0], strict=True) if n != -1]
+
+
+def _inverted(count: int, dimensions: int, batches: Batches) -> tuple[Any, Search]:
+    """Train and fill an inverted index, and find how many of its lists have to be searched."""
+    lists = round(4 * count**0.5)
+    random = np.random.default_rng(0)
+    chosen = np.sort(random.choice(count, min(count, PER_LIST * lists), replace=False))
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(dimensions), dimensions, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+    )
+    index.cp.spherical = True
+    index.cp.niter = 10
+    index.cp.min_points_per_centroid = 1
+    training = _rows(batches, chosen)
+    index.train(training)
+    wanted = training[random.choice(len(training), min(SAMPLE, len(training)), replace=False)]
+    del training
+    best = faiss.ResultHeap(len(wanted), NEAREST + 1, keep_max=True)  # each is the nearest to itself
+    for numbers, vectors in batches():
+        index.add_with_ids(vectors, numbers)
+        cosines, places = faiss.knn(wanted, vectors, min(NEAREST + 1, len(vectors)), faiss.METRIC_INNER_PRODUCT)
+        best.add_result(cosines, numbers[places])
+    best.finalize()
+    probes, recall = 0, 0.0
+    while recall < RECALL and probes < lists:
+        probes = min(lists, 2 * probes or 1)
+        index.nprobe = probes
+        found = index.search(wanted, DEPTH)[1]
+        recall = float(np.mean([np.isin(right[1:], row).mean() for right, row in zip(best.I, found, strict=True)]))
+    return index, Search("ivf", lists, probes, round(recall, 4))
+
+
+def _rows(batches: Batches, chosen: NDArray[np.int64]) -> Vectors:
+    """The vectors at these places, in order, of all that are yielded."""
+    return np.concatenate(list(_parts(batches, chosen)))
+
+
+def _parts(batches: Batches, chosen: NDArray[np.int64]) -> Iterator[Vectors]:
+    at = 0
+    for _, vectors in batches():
+        inside = chosen[np.searchsorted(chosen, at) : np.searchsorted(chosen, at + len(vectors))]
+        yield vectors[inside - at]
+        at += len(vectors)

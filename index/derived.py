@@ -8,19 +8,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
 
-from index.dense import DenseIndex
+from index.dense import DenseIndex, Search
 from index.lexical import LexicalIndex
 from index.passages import context
 from index.store import Meta, Store, StoreError
 
 FOLDER_NAME = "generations"
 MANIFEST = "manifest.json"
-FORMAT = 1  # raise it whenever the same store would give other derived files
+FORMAT = 2  # raise it whenever the same store would give other derived files
 log = logging.getLogger(__name__)
 
 
@@ -37,25 +37,27 @@ def open_derived(store: Store, meta: Meta) -> tuple[DenseIndex, LexicalIndex]:
     try:
         with _alone(store.directory):
             try:
-                check(directory, meta)
+                search = check(directory, meta)
             except DerivedIndexError as error:
                 log.warning("%s; rebuilding the search indexes of generation %d", error, meta.generation)
                 _publish(store, meta)
-                check(directory, meta)
-            return DenseIndex.read(directory), LexicalIndex.read(directory)
+                search = check(directory, meta)
+            return DenseIndex.read(directory, search), LexicalIndex.read(directory)
     except (OSError, RuntimeError, ValueError, DerivedIndexError) as error:  # RuntimeError: FAISS, ValueError: tantivy
         raise StoreError(
             f"The search indexes in {directory} cannot be opened ({error}); the folder must be writable."
         ) from error
 
 
-def publish_if_needed(store: Store, meta: Meta) -> None:
-    """Build the derived indexes of the store's generation unless they are there and whole."""
+def publish_if_needed(store: Store, meta: Meta) -> Search:
+    """Build the derived indexes of the store's generation unless they are there and whole; tell how they search."""
+    directory = store.directory / FOLDER_NAME / str(meta.generation)
     with _alone(store.directory):
         try:
-            check(store.directory / FOLDER_NAME / str(meta.generation), meta)
+            return check(directory, meta)
         except DerivedIndexError:
             _publish(store, meta)
+            return check(directory, meta)
 
 
 @contextmanager
@@ -66,11 +68,14 @@ def _alone(directory: Path) -> Iterator[None]:
         yield
 
 
-def check(directory: Path, meta: Meta) -> None:
-    """Compare every file with the manifest, and the manifest with the store. Raises DerivedIndexError."""
+def check(directory: Path, meta: Meta) -> Search:
+    """Compare every file with the manifest, and the manifest with the store; tell how the dense index searches.
+
+    Raises DerivedIndexError.
+    """
     try:
         manifest = json.loads((directory / MANIFEST).read_bytes())
-        made_for, files = manifest["made_for"], manifest["files"]
+        made_for, files, search = manifest["made_for"], manifest["files"], Search(**manifest["dense"])
     except FileNotFoundError:
         raise DerivedIndexError("the search indexes are missing") from None
     except (OSError, ValueError, KeyError, TypeError):
@@ -79,6 +84,7 @@ def check(directory: Path, meta: Meta) -> None:
         raise DerivedIndexError("the search indexes belong to other contents")
     if files != _hashes(directory):
         raise DerivedIndexError("the search indexes are damaged")
+    return search
 
 
 def _publish(store: Store, meta: Meta) -> None:
@@ -86,8 +92,8 @@ def _publish(store: Store, meta: Meta) -> None:
     parent = store.directory / FOLDER_NAME
     building = Path(tempfile.mkdtemp(prefix="building-", dir=parent))
     try:
-        _build(store, building, meta.dimensions)
-        manifest = {"made_for": _made_for(meta), "files": _hashes(building)}
+        search = _build(store, building, meta)
+        manifest = {"made_for": _made_for(meta), "dense": asdict(search), "files": _hashes(building)}
         (building / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         for path in [*_files(building), building / MANIFEST, building]:
             _sync(path)
@@ -104,20 +110,22 @@ def _publish(store: Store, meta: Meta) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _build(store: Store, directory: Path, dimensions: int) -> None:
+def _build(store: Store, directory: Path, meta: Meta) -> Search:
     _, passages = store.counts()
-    numbers = np.empty(passages, dtype=np.int64)
-    vectors = np.empty((passages, dimensions), dtype=np.float32)
-    entries = []
-    for row, (number, passage, document, vector) in enumerate(store.all_passages()):
-        numbers[row], vectors[row] = number, vector
-        entries.append((number, document.id, context(document.title, passage.section), passage.words.text))
-    DenseIndex.build(numbers, vectors).write(directory)
-    LexicalIndex.build(directory, entries)
+    dense = DenseIndex.build(passages, meta.dimensions, store.vectors, meta.dense)
+    dense.write(directory)
+    LexicalIndex.build(
+        directory,
+        (
+            (number, document.id, context(document.title, passage.section), passage.words.text)
+            for number, passage, document, _ in store.all_passages()
+        ),
+    )
+    return dense.how
 
 
 def _made_for(meta: Meta) -> dict[str, object]:
-    return {"format": FORMAT, "generation": meta.generation, "fingerprint": meta.fingerprint}
+    return {"format": FORMAT, "generation": meta.generation, "fingerprint": meta.fingerprint, "dense": meta.dense}
 
 
 def _files(directory: Path) -> list[Path]:

@@ -90,16 +90,17 @@ class Retriever:
         vector = self.embedder.encode([question])[0]
         among = None if documents is None else self.store.numbers(documents)
         by_vector, by_word = self._weights
-        dense = dict(self._dense.search(vector, depth, among)) if by_vector else {}
+        dense = self._dense.search(vector, depth, among) if by_vector else []
         lexical = dict(self._lexical.search(question, depth, documents)) if by_word else {}
-        found = self.store.candidates(dict.fromkeys([*dense, *lexical]))
+        found = self.store.candidates(dict.fromkeys([*(number for number, _ in dense), *lexical]))
+        cosines = {number: round(float(vector @ stored), 5) for number, (_, stored) in found.items()}
+        near = {number: cosines[number] for number, _ in dense}
         fused = dict.fromkeys(found, 0.0)
-        for weight, scores in ((by_vector, dense), (by_word, lexical)):
+        for weight, scores in ((by_vector, near), (by_word, lexical)):
             # equal scores in the order of their passages' ids, whatever was indexed first
             order = sorted((-round(score, 5), found[number][0], number) for number, score in scores.items())
             for rank, (_, _, number) in enumerate(order, start=1):
                 fused[number] += weight / (RANK_CONSTANT + rank)
-        cosines = {number: round(float(vector @ stored), 5) for number, (_, stored) in found.items()}
         best = sorted(found, key=lambda number: (-round(fused[number], 6), -cosines[number], found[number][0]))
         return [
             Hit(

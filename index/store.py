@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from index.dense import Kind
 from index.documents import Document, DocumentRef, Section
 from index.embedding import DEFAULT_EMBEDDER, Embedder, Vectors
 from index.passages import Passage, context
@@ -22,6 +24,7 @@ FILE_NAME = "attest.sqlite"
 DEFAULT_DIRECTORY = ".attest"
 # Raise it whenever the tables change, or the same files would give other documents, sections or passages than before.
 FORMAT = 2
+BATCH = 4_096  # vectors
 MAX_UNREAD = 1_000  # files that are remembered as not read
 
 _OUT_OF_REACH = {
@@ -74,7 +77,7 @@ class Meta:
     """What an index was made with. `generation` counts its changes; `fingerprint` is a sha256 over its contents.
 
     `unread` holds (path, reason) of the first MAX_UNREAD files that the last build could not read; `more_unread`
-    counts those beyond.
+    counts those beyond. `dense` is the kind of dense index that was asked for.
     """
 
     format: int
@@ -87,6 +90,7 @@ class Meta:
     suggestions: tuple[str, ...]
     unread: tuple[tuple[str, str], ...]
     more_unread: int = 0
+    dense: Kind = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +255,17 @@ class Store:
         except sqlite3.Error as error:
             raise _unusable(self.directory, error) from error
 
+    def vectors(self) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
+        """The numbers and the vectors of all passages, in batches and unverified, in the order of `all_passages`."""
+        query = "SELECT number, vector FROM passages ORDER BY document_id, start"
+        try:
+            rows = self._connection.execute(query)
+            while batch := rows.fetchmany(BATCH):
+                numbers = np.array([number for number, _ in batch], dtype=np.int64)
+                yield numbers, np.frombuffer(b"".join(vector for _, vector in batch), "<f4").reshape(len(batch), -1)
+        except sqlite3.Error as error:
+            raise _unusable(self.directory, error) from error
+
     def check(self) -> None:
         """Read everything once. Raises DamagedStoreError."""
         for listing in self.listing():
@@ -334,6 +349,7 @@ class Writer:
         suggestions: Sequence[str],
         unread: Sequence[tuple[str, str]],
         generation: int,
+        dense: Kind = "auto",
     ) -> None:
         """Record what this generation was made with, and what could not be read for it."""
         contents = hashlib.sha256(f"{FORMAT} {embedder.fingerprint}\n".encode())
@@ -350,6 +366,7 @@ class Writer:
             suggestions=tuple(suggestions),
             unread=tuple(unread[:MAX_UNREAD]),
             more_unread=len(unread[MAX_UNREAD:]),
+            dense=dense,
         )
         self._connection.execute("DELETE FROM meta")
         self._connection.execute("INSERT INTO meta VALUES (?)", (json.dumps(asdict(meta), ensure_ascii=False),))

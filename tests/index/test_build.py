@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.build import Progress, Report, build
+from index.dense import Search
 from index.documents import document, document_id
 from index.embedding import Embedder, EmbedderError, HashingEmbedder, SentenceTransformerEmbedder, Vectors
 from index.markup import plain
@@ -189,6 +190,7 @@ def test_a_report_counts_what_was_done(write: Callable[..., Path], hashing: Hash
         ignored_files=1,
         unread=(),
         set_aside=None,
+        dense=Search("exact"),
         seconds=report.seconds,
     )
     with Store.open(tmp_path / "index") as store:
@@ -449,6 +451,7 @@ def test_a_build_tells_how_far_it_is(write: Callable[..., Path], hashing: Hashin
         Progress(3, 3, 0),
         Progress(3, 3, 1),
         Progress(3, 3, 2),
+        Progress(3, 3, 2, is_read=True),
     ]
 
 

@@ -173,9 +173,41 @@ def test_a_build_mends_the_derived_indexes_of_an_unchanged_store(built: Path, tm
 def test_the_manifest_names_the_generation_and_each_files_hash(built: Path) -> None:
     directory, meta = generation(built)
     manifest = json.loads((directory / derived.MANIFEST).read_bytes())
-    assert manifest["made_for"] == {"format": derived.FORMAT, "generation": 1, "fingerprint": meta.fingerprint}
+    made_for = {"format": derived.FORMAT, "generation": 1, "fingerprint": meta.fingerprint, "dense": "auto"}
+    assert manifest["made_for"] == made_for
+    assert manifest["dense"] == {"kind": "exact", "lists": 0, "probes": 0, "recall": 1.0}
     assert "dense.faiss" in manifest["files"]
     assert all(len(sha256) == 64 for sha256 in manifest["files"].values())
+
+
+def test_an_inverted_index_finds_the_same_and_stays_one_until_another_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for number in range(90):
+        (folder / f"{number}.txt").write_text(
+            f"Ship {number} carried {number * 7} tons of oil to harbour {number % 9}."
+        )
+
+    def find(question: str) -> tuple[str, float]:
+        """The best document, and the cosine of its passage, which is exact however it was found."""
+        retriever = Retriever.open(tmp_path / "index", HashingEmbedder())
+        (hit,) = retriever.search(question, 1)
+        retriever.close()
+        return hit.document.uri, hit.scores.dense
+
+    exact = build(folder, tmp_path / "index", HashingEmbedder())
+    expected = find("Which ship carried 154 tons?")
+    assert (str(exact.dense), expected[0]) == ("exact", "22.txt")
+    inverted = build(folder, tmp_path / "index", HashingEmbedder(), dense="ivf")
+    assert inverted.generation == exact.generation  # the documents are the same
+    assert inverted.dense
+    assert (inverted.dense.kind, inverted.dense.lists) == ("ivf", 38)
+    assert find("Which ship carried 154 tons?") == expected
+    (folder / "90.txt").write_text("Gas.")
+    again = build(folder, tmp_path / "index", HashingEmbedder())
+    assert again.dense
+    assert (again.generation, again.dense.kind) == (2, "ivf")
+    assert str(build(folder, tmp_path / "index", HashingEmbedder(), dense="auto").dense) == "exact"
 
 
 def test_nothing_is_ever_unpickled() -> None:
