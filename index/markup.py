@@ -32,6 +32,7 @@ _PATTERNS: list[tuple[Kind, str]] = [
 ]
 _CONSTRUCTS = [(kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATTERNS]
 _MARKUP_CHARACTERS = re.compile(r"[\[*_'`<{]")
+_WORD = re.compile(r"\S+")
 _LINE_PREFIX = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>)\s+")
 
 
@@ -77,28 +78,27 @@ def marker_end(text: str, start: int, end: int) -> int:
 
 def plain(text: str, start: int, end: int) -> Plain:
     """Take the words of text[start:end] without markup, list bullets and repeated white space."""
-    hidden = bytearray(end - start)
     begin = marker_end(text, start, end)
-    hidden[: begin - start] = b"\1" * (begin - start)
-    for construct in constructs(text, start, end):
-        for left, right in ((construct.start, construct.inner_start), (construct.inner_end, construct.end)):
-            hidden[left - start : right - start] = b"\1" * (right - left)
-    characters: list[str] = []
+    places: Sequence[int]
+    shown, places, space = text[begin:end], range(begin, end), 0
+    if found := list(constructs(text, start, end)):
+        hidden = {
+            place
+            for each in found
+            for sign in (range(each.start, each.inner_start), range(each.inner_end, each.end))
+            for place in sign
+        }
+        places = [place for place in places if place not in hidden]
+        shown = "".join(text[place] for place in places)
+    words: list[str] = []
     offsets: list[int] = []
-    for position in range(start, end):
-        if hidden[position - start]:
-            continue
-        character = text[position]
-        if character.isspace():
-            if not characters or characters[-1] == " ":
-                continue
-            character = " "
-        characters.append(character)
-        offsets.append(position)
-    if characters and characters[-1] == " ":
-        characters.pop()
-        offsets.pop()
-    return Plain("".join(characters), tuple(offsets))
+    for word in _WORD.finditer(shown):
+        if words:
+            offsets.append(places[space])
+        words.append(word[0])
+        offsets.extend(places[word.start() : word.end()])
+        space = word.end()
+    return Plain(" ".join(words), tuple(offsets))
 
 
 def joined(text: str, slices: Sequence[tuple[int, int]]) -> Plain:

@@ -25,8 +25,10 @@ class Candidate:
     score: float
 
 
-def candidates(window: Window, starts: Floats, ends: Floats, max_tokens: int = MAX_TOKENS) -> list[Candidate]:
-    """The best spans of a window, best first, from its start and end logits, each of shape (tokens,).
+def candidates(
+    window: Window, starts: Floats, ends: Floats, max_tokens: int = MAX_TOKENS, most: int | None = None
+) -> list[Candidate]:
+    """The best spans of a window, best first, from its start and end logits, each of shape (tokens,); `most` of them.
 
     A span begins and ends where words do and has at most `max_tokens` tokens. Logits beyond the window are ignored.
     """
@@ -38,11 +40,12 @@ def candidates(window: Window, starts: Floats, ends: Floats, max_tokens: int = M
     scores = starts[piece][first][:, None] + ends[piece][last][None, :] - null
     tokens = last[None, :] - first[:, None] + 1
     allowed = (tokens >= 1) & (tokens <= max_tokens)
-    found = [
+    rows, columns = np.nonzero(allowed)
+    order = np.lexsort((last[columns], first[rows], -scores[rows, columns]))[:most]
+    return [
         Candidate(window.offsets[first[i]][0], window.offsets[last[j]][1], float(scores[i, j]))
-        for i, j in np.argwhere(allowed)
+        for i, j in zip(rows[order], columns[order], strict=True)
     ]
-    return sorted(found, key=lambda candidate: (-candidate.score, candidate.start, candidate.end))
 
 
 def _best(logits: Floats) -> NDArray[np.intp]:

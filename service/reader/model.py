@@ -71,7 +71,7 @@ class SpanReader:
         for number, window, starts, ends in run(self._network, of_hits):
             hit = hits[number]
             prior = RETRIEVAL_WEIGHT * (hit.scores.fused - first)
-            for found in decoding.candidates(window, starts, ends)[:PER_WINDOW]:
+            for found in decoding.candidates(window, starts, ends, most=PER_WINDOW):
                 span = Span(hit, *words[number].source(found.start, found.end), round(found.score + prior, 4))
                 place = (hit.document.id, span.start, span.end)
                 if place not in best or best[place].score < span.score:

@@ -78,10 +78,14 @@ def _cut(question: Encoding, encoding: Encoding, text: str, frame: _Frame, layou
     asked = (*frame.left, *question.ids[: layout.question], *frame.middle)
     room = layout.length - len(asked) - len(frame.right)
     offsets = [_trimmed(text, *offset) for offset in encoding.offsets]
-    letters = "".join("x" if category(character).startswith("M") else character for character in text)
-    inner = {at for match in _WORD.finditer(letters) for at in range(match.start() + 1, match.end())}
-    begins = [start < end and start not in inner for start, end in offsets]  # no word goes on there
-    ends = [start < end and end not in inner for start, end in offsets]
+    letters = text
+    if not text.isascii():  # a mark goes on with the word before it
+        letters = "".join("x" if category(character).startswith("M") else character for character in text)
+    inner = bytearray(len(text) + 1)
+    for match in _WORD.finditer(letters):
+        inner[match.start() + 1 : match.end()] = b"\1" * (match.end() - match.start() - 1)
+    begins = [start < end and not inner[start] for start, end in offsets]  # no word goes on there
+    ends = [start < end and not inner[end] for start, end in offsets]
     found = []
     for at in range(0, len(offsets), room - layout.overlap):
         piece = slice(at, at + room)
