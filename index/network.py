@@ -29,13 +29,10 @@ class Network:
     """
 
     def __init__(self, path: Path, threads: int = 0, exact: bool = False) -> None:
-        core = _core()
-        model = core.read_model(path)
-        _fold(model)
         settings: dict[str, int | str] = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads or cores()}
         if exact:
             settings["INFERENCE_PRECISION_HINT"] = "f32"
-        compiled = core.compile_model(model, "CPU", settings)
+        compiled = _core().compile_model(read(path), "CPU", settings)
         self._request = compiled.create_infer_request()
         self._known = {name for given in compiled.inputs for name in given.names}
         self._lock = threading.Lock()
@@ -47,6 +44,17 @@ class Network:
         with self._lock:
             found = self._request.infer(given, share_inputs=True)
             return [np.array(output) for output in found.values()]
+
+
+def read(path: Path) -> Any:
+    """The graph of a network; matrices stored in int8 are multiplied out, which is done for every batch otherwise."""
+    graph = _core().read_model(path)
+    from openvino.passes import ConstantFolding, Manager
+
+    folding = Manager()
+    folding.register_pass(ConstantFolding())
+    folding.run_passes(graph)
+    return graph
 
 
 def padded(rows: Sequence[Row], length: int = 0, padding: int = 0) -> tuple[Integers, Integers, Integers]:
@@ -90,12 +98,3 @@ def _core() -> "openvino.Core":
     import openvino
 
     return openvino.Core()
-
-
-def _fold(model: Any) -> None:
-    """Multiply out matrices stored in int8, which is done for every batch otherwise."""
-    from openvino.passes import ConstantFolding, Manager
-
-    manager = Manager()
-    manager.register_pass(ConstantFolding())
-    manager.run_passes(model)

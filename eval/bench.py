@@ -1,0 +1,347 @@
+"""What answers cost: latency, throughput, memory and building, on a corpus made for it, beside the usual pipeline."""
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from http.client import HTTPConnection
+from importlib.metadata import version
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from eval import corpus
+from eval.corpus import Planted
+from index.build import Report, build
+from index.compiled import load_embedder
+from index.dense import DEPTH, NEAREST, DenseIndex
+from index.embedding import DEFAULT_EMBEDDER, Embedder, Vectors
+from index.network import cores
+from index.store import Store
+from service.answering import Answerer
+
+CLIENTS = (1, 8, 32)
+PASSAGES = 13  # of a document of the corpus, about
+PATIENCE = 120  # seconds for a service to answer its first question
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+PACKAGES = ("openvino", "faiss-cpu", "tantivy", "torch", "transformers", "sentence-transformers")
+CHUNK = 50_000  # vectors that are made at once
+Watch = Callable[[str], None]
+
+
+class BenchError(Exception):
+    """A measurement that could not be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds, over n calls."""
+
+    n: int
+    p50: float
+    p95: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Latency":
+        p50, p95, p99 = (round(1_000 * float(np.quantile(seconds, share)), 2) for share in (0.5, 0.95, 0.99))
+        return cls(len(seconds), p50, p95, p99)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a service did for so many clients, each asking its next question when the last is answered.
+
+    `right` is the share of the answers that were the planted ones.
+    """
+
+    clients: int
+    latency: Latency
+    a_second: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service from its start on: seconds to the first right answer, what it did under load, and MB then resident."""
+
+    cold_start: float
+    loads: tuple[Load, ...]
+    resident: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One size of corpus: how fast it was built, the stages of `Answerer.ask`, and the service."""
+
+    passages: int
+    documents: int
+    build_rate: float  # passages a second, reading and writing included
+    dense: str
+    stages: dict[str, Latency]
+    right: float
+    service: Service
+    baseline: Service | None = None
+    baseline_rate: float | None = None  # passages a second, embedding alone
+
+
+@dataclass(frozen=True, slots=True)
+class VectorsOnly:
+    """Retrieval by vectors alone: the question embedded, and its nearest vectors found.
+
+    The vectors are mixtures of two passages' with noise. `recall` is the share of the ten exactly nearest that are
+    found, for questions.
+    """
+
+    passages: int
+    dense: str
+    build_seconds: float
+    latency: Latency
+    recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """All that was measured in one run, and on what."""
+
+    machine: dict[str, Any]
+    sizes: tuple[Size, ...]
+    vectors_only: tuple[VectorsOnly, ...]
+
+
+def bench(
+    sizes: Sequence[int], vectors_only: Sequence[int], questions: int, with_baseline: bool, watch: Watch
+) -> Bench:
+    """Measure each size of corpus with `questions` questions for each figure, where it has so many."""
+    before = machine()
+    measured = []
+    base: list[Vectors] = []
+    with tempfile.TemporaryDirectory() as name:
+        for passages in sorted(sizes):
+            folder = Path(name) / str(passages)
+            measured.append(_size(folder, passages, questions, with_baseline, watch))
+            with Store.open(folder / "index") as store:
+                base = [vectors for _, vectors in store.vectors()]
+        large = [_vectors_only(count, np.concatenate(base)[:CHUNK], questions, watch) for count in vectors_only]
+    return Bench(before | {"load_after": os.getloadavg()}, tuple(measured), tuple(large))
+
+
+def _size(folder: Path, passages: int, count: int, with_baseline: bool, watch: Watch) -> Size:
+    documents = max(1, round(passages / PASSAGES))
+    watch(f"{passages:,} passages: building")
+    corpus.write(folder / "documents", documents)
+    index = folder / "index"
+    index.mkdir()
+    embedder = load_embedder(DEFAULT_EMBEDDER, index)
+    embedder.encode(["compiled before it is measured"])
+    report = build(folder / "documents", index, embedder)
+    asked = corpus.questions(documents, count * (1 + len(CLIENTS)))
+    share = len(asked) // (1 + len(CLIENTS))
+    watch(f"{report.passages:,} passages: asking")
+    stages, right = _stages(index, embedder, asked[:share])
+    watch(f"{report.passages:,} passages: asking over HTTP")
+    command = [sys.executable, "-m", "attest", "serve", "--index", str(index), "--port"]
+    service = _service(command, asked, share)
+    usual, rate = None, None
+    if with_baseline:
+        watch(f"{report.passages:,} passages: the usual pipeline embeds")
+        program = [sys.executable, "-m", "eval.baseline", str(index), str(folder / "vectors.npy")]
+        done = subprocess.run(program, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own program
+        rate = float(json.loads(done.stdout)["rate"])
+        watch(f"{report.passages:,} passages: asking the usual pipeline")
+        usual = _service(program, asked, share)
+    return Size(
+        report.passages,
+        documents,
+        _rate(report),
+        str(report.dense),
+        stages,
+        right,
+        service,
+        usual,
+        rate and round(rate, 1),
+    )
+
+
+def _rate(report: Report) -> float:
+    return round(report.passages / report.seconds, 1)
+
+
+def _stages(index: Path, embedder: Embedder, asked: Sequence[Planted]) -> tuple[dict[str, Latency], float]:
+    """The stages of asking in this process, and the share that was answered rightly."""
+    answerer = Answerer.open(index, embedder)
+    answerer.warm_up()
+    answers = [answerer.ask(each.question) for each in asked]
+    answerer.close()
+    stages = {
+        stage: Latency.of([getattr(answer.timings_ms, stage) / 1_000 for answer in answers])
+        for stage in ("retrieve", "read", "total")
+    }
+    right = [answer.answer == each.answer for answer, each in zip(answers, asked, strict=True)]
+    return stages, float(np.mean(right))
+
+
+def _service(command: Sequence[str], asked: Sequence[Planted], share: int) -> Service:
+    """Start a service, wait for its first right answer, and load it with more and more clients."""
+    with _started(command) as (process, port):
+        began = time.perf_counter()
+        first = cycle(asked)
+        while not _is_right(port, first):
+            if process.poll() is not None or time.perf_counter() > began + PATIENCE:
+                raise BenchError(f"No right answer came from: {' '.join(command)} {port}")
+            time.sleep(0.01)
+        cold = time.perf_counter() - began
+        for each in asked[:20]:
+            _ask(HTTPConnection("127.0.0.1", port), each)
+        loads = [
+            _load(port, clients, asked[share * number : share * (number + 1)])
+            for number, clients in enumerate(CLIENTS, start=1)
+        ]
+        return Service(round(cold, 2), tuple(loads), _resident(process.pid))
+
+
+@contextmanager
+def _started(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run a service on a free port, which is appended to its command."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    process = subprocess.Popen([*command, str(port)], stdout=subprocess.DEVNULL)  # noqa: S603 - our own programs
+    try:
+        yield process, port
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _is_right(port: int, questions: Iterator[Planted]) -> bool:
+    """Whether the next question is answered rightly; none is used up while nobody listens."""
+    connection = HTTPConnection("127.0.0.1", port)
+    try:
+        connection.connect()
+        return _ask(connection, next(questions))[1]
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _load(port: int, clients: int, asked: Sequence[Planted]) -> Load:
+    """Ask with so many clients at once, each over a connection of its own."""
+    waiting = iter(asked)
+
+    def client(_: int) -> list[tuple[float, bool]]:
+        connection = HTTPConnection("127.0.0.1", port)
+        found = [_ask(connection, planted) for planted in waiting]
+        connection.close()
+        return found
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        found = [each for results in pool.map(client, range(clients)) for each in results]
+    seconds = time.perf_counter() - began
+    right = float(np.mean([right for _, right in found]))
+    return Load(clients, Latency.of([taken for taken, _ in found]), round(len(found) / seconds, 1), round(right, 4))
+
+
+def _ask(connection: HTTPConnection, planted: Planted) -> tuple[float, bool]:
+    """The seconds that an answer took, and whether it is the planted one."""
+    body = json.dumps({"question": planted.question})
+    began = time.perf_counter()
+    connection.request("POST", "/ask", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    data = response.read()
+    seconds = time.perf_counter() - began
+    return seconds, response.status == 200 and json.loads(data)["answer"] == planted.answer
+
+
+def _vectors_only(count: int, base: Vectors, questions: int, watch: Watch) -> VectorsOnly:
+    """Index mixtures of real vectors, and find those nearest to real questions."""
+    watch(f"{count:,} vectors: building")
+    embedder = load_embedder(DEFAULT_EMBEDDER)
+
+    def batches() -> Iterator[tuple[Any, Vectors]]:
+        for at in range(0, count, CHUNK):
+            yield np.arange(at, min(count, at + CHUNK)), _mixed(base, at, min(CHUNK, count - at))
+
+    began = time.perf_counter()
+    dense = DenseIndex.build(count, base.shape[1], batches)
+    seconds = time.perf_counter() - began
+    watch(f"{count:,} vectors: searching exactly")
+    asked = [each.question for each in corpus.questions(len(base) // PASSAGES, questions)]
+    vectors = embedder.encode(asked)
+    exact = faiss.ResultHeap(len(asked), NEAREST, keep_max=True)
+    for numbers, some in batches():
+        cosines, places = faiss.knn(vectors, some, NEAREST, faiss.METRIC_INNER_PRODUCT)
+        exact.add_result(cosines, numbers[places])
+    exact.finalize()
+    watch(f"{count:,} vectors: searching")
+    taken, recalls = [], []
+    for question, nearest in zip(asked, exact.I, strict=True):
+        start = time.perf_counter()
+        found = dense.search(embedder.encode([question])[0], DEPTH)
+        taken.append(time.perf_counter() - start)
+        recalls.append(np.isin(nearest, [number for number, _ in found]).mean())
+    recall = round(float(np.mean(recalls)), 4)
+    return VectorsOnly(count, str(dense.how), round(seconds, 1), Latency.of(taken), recall)
+
+
+def _mixed(base: Vectors, at: int, count: int) -> Vectors:
+    """Vectors of length one: of passages at first, then each of two passages' and noise, the same at every call."""
+    random = np.random.default_rng(at)
+    left, right = random.integers(0, len(base), (2, count))
+    weights = random.uniform(0.3, 0.7, (count, 1)).astype(np.float32)
+    noise = 0.02 * random.standard_normal((count, base.shape[1]), dtype=np.float32)
+    mixed = weights * base[left] + (1 - weights) * base[right] + noise
+    if at == 0:
+        mixed[: len(base)] = base[:count]
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    return np.asarray(mixed, dtype=np.float32)
+
+
+def machine() -> dict[str, Any]:
+    """What these figures were measured on."""
+    flags: set[str] = set()
+    model = platform.processor() or platform.machine()
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        lines = dict(line.split(":", 1) for line in described.read_text().splitlines() if ":" in line)
+        fields = {name.strip(): value.strip() for name, value in lines.items()}
+        model, flags = fields.get("model name", model), set(fields.get("flags", "").split())
+    return {
+        "cpu": model,
+        "flags": [flag for flag in FLAGS if flag in flags],
+        "cores": cores(),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "load_before": os.getloadavg(),
+    }
+
+
+def _resident(process: int) -> float | None:
+    """MB of memory that a process holds, where the system tells."""
+    status = Path(f"/proc/{process}/status")
+    if not status.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return round(int(lines["VmRSS"].split()[0]) / 1_000, 1)
+
+
+def write(found: Bench, folder: Path) -> Path:
+    """Write `bench.json`, and `bench.svg` if there is more than one size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "bench.json"
+    path.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
+    return path
