@@ -170,7 +170,7 @@ class _Batch:
                 f"at least {LEAST_TOKENS + CONTEXT_TOKENS} are needed."
             )
         passages = split(read, structure, self._embedder.count_tokens, limit)
-        if not any(passage.words.text for passage in passages):
+        if not any(passage.plain_text for passage in passages):
             raise UnreadableFileError("no sentences, only headings or captions")
         self._waiting.append((read, passages))
         if sum(len(waiting) for _, waiting in self._waiting) >= BATCH_PASSAGES:

@@ -117,7 +117,7 @@ def _build(store: Store, directory: Path, meta: Meta) -> Search:
     LexicalIndex.build(
         directory,
         (
-            (number, document.id, context(document.title, passage.section), passage.words.text)
+            (number, document.id, context(document.title, passage.section), passage.plain_text)
             for number, passage, document, _ in store.all_passages()
         ),
     )

@@ -76,47 +76,59 @@ def marker_end(text: str, start: int, end: int) -> int:
     return marker.end() if marker else start
 
 
-def plain(text: str, start: int, end: int) -> Plain:
-    """Take the words of text[start:end] without markup, list bullets and repeated white space."""
-    begin = marker_end(text, start, end)
-    places: Sequence[int]
-    shown, places, space = text[begin:end], range(begin, end), 0
-    if found := list(constructs(text, start, end)):
-        hidden = {
-            place
-            for each in found
-            for sign in (range(each.start, each.inner_start), range(each.inner_end, each.end))
-            for place in sign
-        }
-        places = [place for place in places if place not in hidden]
-        shown = "".join(text[place] for place in places)
-    words: list[str] = []
+def plain(text: str, start: int, end: int, base: int = 0) -> Plain:
+    """Take the words of text[start:end] without markup, list bullets and repeated white space.
+
+    `base` is where the text itself stands in the source.
+    """
+    shown, places = _shown(text, start, end, base)
+    folded = " ".join(shown.split())
+    if folded == shown:
+        return Plain(shown, tuple(places))
     offsets: list[int] = []
+    space = 0
     for word in _WORD.finditer(shown):
-        if words:
+        if offsets:
             offsets.append(places[space])
-        words.append(word[0])
         offsets.extend(places[word.start() : word.end()])
         space = word.end()
-    return Plain(" ".join(words), tuple(offsets))
+    return Plain(folded, tuple(offsets))
 
 
-def joined(text: str, slices: Sequence[tuple[int, int]]) -> Plain:
+def joined(text: str, slices: Sequence[tuple[int, int]], base: int = 0) -> Plain:
     """Take the words of several slices in order, one space between them."""
-    characters: list[str] = []
+    words: list[str] = []
     offsets: list[int] = []
     after = 0
     for start, end in slices:
-        words = plain(text, start, end)
-        if not words.text:
+        found = plain(text, start, end, base)
+        if not found.text:
             continue
-        if characters:
-            characters.append(" ")
-            offsets.append(min(after, words.offsets[0]))  # the white space between them, unless they touch
-        characters.append(words.text)
-        offsets.extend(words.offsets)
-        after = end
-    return Plain("".join(characters), tuple(offsets))
+        if words:
+            offsets.append(min(after, found.offsets[0]))  # the white space between them, unless they touch
+        words.append(found.text)
+        offsets.extend(found.offsets)
+        after = end + base
+    return Plain(" ".join(words), tuple(offsets))
+
+
+def words(text: str, slices: Sequence[tuple[int, int]]) -> str:
+    """The text of `joined`, which is found sooner without the offsets."""
+    return " ".join(filter(None, (" ".join(_shown(text, *each)[0].split()) for each in slices)))
+
+
+def _shown(text: str, start: int, end: int, base: int = 0) -> tuple[str, Sequence[int]]:
+    """What text[start:end] shows, markup and list bullets left out, and where each character stands in the source."""
+    begin = marker_end(text, start, end)
+    found = list(constructs(text, start, end))
+    if not found:
+        return text[begin:end], range(begin + base, end + base)
+    hidden = bytearray(end - start)
+    for each in found:
+        for left, right in ((each.start, each.inner_start), (each.inner_end, each.end)):
+            hidden[left - start : right - start] = b"\1" * (right - left)
+    places = [place for place in range(begin, end) if not hidden[place - start]]
+    return "".join(text[place] for place in places), [place + base for place in places]
 
 
 def widen(text: str, span: tuple[int, int], within: tuple[int, int]) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from index.documents import Document
-from index.markup import Plain, joined, plain
+from index.markup import Plain, joined, words
 from index.sentences import sentences
 from index.structure import Structure
 
@@ -39,8 +39,12 @@ class Passage:
     def words(self) -> Plain:
         """The words of its sentences, as models read them, with offsets into the document."""
         shifted = [(start - self.start, end - self.start) for start, end in self.sentences]
-        words = joined(self.text, shifted)
-        return Plain(words.text, tuple(offset + self.start for offset in words.offsets))
+        return joined(self.text, shifted, self.start)
+
+    @property
+    def plain_text(self) -> str:
+        """The text of `words`, found sooner."""
+        return words(self.text, [(start - self.start, end - self.start) for start, end in self.sentences])
 
     def around(self, start: int, end: int) -> Slice:
         """The slice of the sentence, or of the sentences, that hold [start, end)."""
@@ -81,8 +85,8 @@ def _fitting(
     text: str, found: Sequence[Slice], count_tokens: CountTokens, max_tokens: int
 ) -> Iterator[tuple[Slice, int]]:
     """Yield each sentence with its tokens; cut one that is too long for a passage between words."""
-    words = [plain(text, *sentence).text for sentence in found]
-    for sentence, tokens in zip(found, count_tokens(words) if words else [], strict=True):
+    texts = [words(text, [sentence]) for sentence in found]
+    for sentence, tokens in zip(found, count_tokens(texts) if texts else [], strict=True):
         if tokens <= max_tokens and sentence[1] - sentence[0] <= MAX_CHARACTERS:
             yield sentence, tokens
         else:
@@ -91,14 +95,14 @@ def _fitting(
 
 def _pieces(text: str, sentence: Slice, count_tokens: CountTokens, max_tokens: int) -> Iterator[tuple[Slice, int]]:
     """Cut a sentence into pieces of whole words that fit; a word longer than `max_tokens` characters is cut too."""
-    words = [
+    pieces = [
         (at, min(at + max_tokens, match.end()))
         for match in _WORD.finditer(text, *sentence)
         for at in range(match.start(), match.end(), max_tokens)
     ]
     piece: Slice | None = None
     held = 0
-    for word, tokens in zip(words, count_tokens([text[slice(*word)] for word in words]), strict=True):
+    for word, tokens in zip(pieces, count_tokens([text[slice(*word)] for word in pieces]), strict=True):
         if piece and (held + tokens > max_tokens or word[1] - piece[0] > MAX_CHARACTERS):
             yield piece, held
             piece = None

@@ -105,7 +105,7 @@ class Listing:
 
 def model_input(title: str, passage: Passage) -> str:
     """The text that is embedded for a passage: its words after what they leave unsaid."""
-    return f"{context(title, passage.section)}. {passage.words.text}"
+    return f"{context(title, passage.section)}. {passage.plain_text}"
 
 
 def model_input_sha256(text: str) -> str:
