@@ -23,7 +23,7 @@ from index.embedding import (
     Vectors,
 )
 from index.models import file_sha256
-from index.network import Network, batches, padded, without_telemetry
+from index.network import Network, without_telemetry
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -33,7 +33,6 @@ FOLDER_NAME = "models"  # in an index's directory
 NETWORK, WEIGHTS, TOKENIZER, ABOUT = "embedder.xml", "embedder.bin", "tokenizer.json", "embedder.json"
 FORMAT = 1  # raise it whenever the same model would be compiled to other files
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
-BATCH_TOKENS = 2_048  # padded ones
 
 
 class CompilationError(Exception):
@@ -132,10 +131,10 @@ class _Compiled:
     def encode(self, texts: Sequence[str], advance: Callable[[int], None] | None = None) -> Vectors:
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
         rows = [(found.ids, found.type_ids) for found in self._cutting.encode_batch_fast(list(texts))]
-        for batch in batches([len(ids) for ids, _ in rows], BATCH_TOKENS):
-            (vectors[batch],) = self._network.run(*padded([rows[at] for at in batch], padding=self._padding))
+        for part, (found,) in self._network.run(rows, self._padding):
+            vectors[part] = found
             if advance:
-                advance(len(batch))
+                advance(len(part))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors
 

@@ -92,6 +92,7 @@ class DenseIndex:
         else:  # of a few passages none may be missed: they are looked for in every list
             probes = self.how.probes if among is None else self.how.lists
             parameters = faiss.SearchParametersIVF(nprobe=probes, **options)  # type: ignore[call-arg] # as above
+        faiss.omp_set_num_threads(1)  # of this thread: one question is not worth waking the others
         cosines, found = self._index.search(vector.reshape(1, -1), limit, params=parameters)
         return [(int(n), float(cosine)) for n, cosine in zip(found[0], cosines[0], strict=True) if n != -1]
 

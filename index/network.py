@@ -2,10 +2,12 @@
 
 import os
 import sys
-import threading
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,49 +19,71 @@ if TYPE_CHECKING:
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Row = tuple[Sequence[int], Sequence[int]]  # the tokens of a text and their types
-# Padded to a multiple of this, a row gives the same bits in a batch of any size and length, on any number of threads.
+Part = tuple[list[int], list[Floats]]  # the places of some rows, and what the network gives for them: see Network.run
+# Padded to a multiple of this, a row gives the same bits in a batch of any size and length.
 STEP = 16
+BATCH_TOKENS = 2_048  # padded ones that are run at once
 
 
 class Network:
     """A network of token ids, token types and a mask, read from ONNX or OpenVINO's own form.
 
-    It computes in bfloat16 where the CPU does, in float32 elsewhere or if it is to be `exact`. Calls from several
-    threads run one after the other, each on all `threads`: 0 for all that this process may use.
+    It computes in bfloat16 where the CPU does, in float32 elsewhere or if it is to be `exact`. It has as many lanes as
+    `threads`, 0 for all cores that this process may use, and each runs on one thread: rows that are alone are spread
+    over all lanes, and when several callers have rows, each takes what is free.
     """
 
     def __init__(self, path: Path, threads: int = 0, exact: bool = False) -> None:
-        settings: dict[str, int | str] = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads or cores()}
+        lanes = threads or cores()
+        settings: dict[str, int | str] = {"NUM_STREAMS": lanes, "INFERENCE_NUM_THREADS": lanes}
         if exact:
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         compiled = _core().compile_model(read(path), "CPU", settings)
-        self._request = compiled.create_infer_request()
         self._known = {name for given in compiled.inputs for name in given.names}
-        self._lock = threading.Lock()
+        self._free: LifoQueue[Any] = LifoQueue()
+        for _ in range(lanes):
+            self._free.put(compiled.create_infer_request())
+        self._others = ThreadPoolExecutor(lanes, thread_name_prefix="attest-network")
 
-    def run(self, ids: Integers, types: Integers, mask: Integers) -> list[Floats]:
-        """What the network gives for a batch as `padded` makes it, one array for each of its outputs."""
-        given = {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
-        given = {name: value for name, value in given.items() if name in self._known}
-        with self._lock:
-            found = self._request.infer(given, share_inputs=True)
+    def run(self, rows: Sequence[Row], padding: int = 0) -> Iterator[Part]:
+        """Run all rows and yield them part by part, with one array for each output: its first axis is the part's rows.
+
+        A row's own tokens come first in what the network gives for each token.
+        """
+        parts = spread([len(ids) for ids, _ in rows], max(1, self._free.qsize()))
+        waiting = [self._others.submit(self._infer, [rows[at] for at in part], padding) for part in parts[1:]]
+        for part in parts[:1]:
+            yield part, self._infer([rows[at] for at in part], padding)
+        for part, found in zip(parts[1:], waiting, strict=True):
+            yield part, found.result()
+
+    def _infer(self, rows: Sequence[Row], padding: int) -> list[Floats]:
+        """Run one batch on a lane that is free, or as soon as one is."""
+        names = ("input_ids", "token_type_ids", "attention_mask")
+        given = zip(names, padded(rows, padding=padding), strict=True)
+        lane = self._free.get()
+        try:
+            found = lane.infer({name: value for name, value in given if name in self._known}, share_inputs=True)
             return [np.array(output) for output in found.values()]
+        finally:
+            self._free.put(lane)
 
 
 def read(path: Path) -> Any:
-    """The graph of a network; matrices stored in int8 are multiplied out, which is done for every batch otherwise."""
+    """The graph of a network; matrices that ONNX stores in int8 are multiplied out, otherwise done for every batch."""
     graph = _core().read_model(path)
-    from openvino.passes import ConstantFolding, Manager
+    if path.suffix == ".onnx":
+        from openvino.passes import ConstantFolding, Manager
 
-    folding = Manager()
-    folding.register_pass(ConstantFolding())
-    folding.run_passes(graph)
+        folding = Manager()
+        folding.register_pass(ConstantFolding())
+        folding.run_passes(graph)
     return graph
 
 
 def padded(rows: Sequence[Row], length: int = 0, padding: int = 0) -> tuple[Integers, Integers, Integers]:
     """The ids, types and mask of a batch, each of shape (rows, length); by default the next multiple of STEP."""
-    length = length or -(-max(len(ids) for ids, _ in rows) // STEP) * STEP
+    length = length or _step(max(len(ids) for ids, _ in rows))
     ids = np.full((len(rows), length), padding, dtype=np.int64)
     types, mask = np.zeros_like(ids), np.zeros_like(ids)
     for row, (tokens, kinds) in enumerate(rows):
@@ -74,12 +98,24 @@ def batches(lengths: Sequence[int], most: int) -> list[list[int]]:
     """The places of texts of like lengths, together at most `most` tokens when padded; a longer text is alone."""
     found: list[list[int]] = []
     for at in sorted(range(len(lengths)), key=lambda at: lengths[at]):
-        length = -(-lengths[at] // STEP) * STEP
-        if found and (len(found[-1]) + 1) * length <= most:
+        if found and (len(found[-1]) + 1) * _step(lengths[at]) <= most:
             found[-1].append(at)
         else:
             found.append([at])
     return found
+
+
+def spread(lengths: Sequence[int], lanes: int) -> list[list[int]]:
+    """Batches of at most BATCH_TOKENS, and if they are few, no more than there are lanes, as even as may be."""
+    caps = range(STEP, BATCH_TOKENS + 1, STEP)
+    least = bisect_left(caps, True, key=lambda most: len(batches(lengths, most)) <= lanes)
+    return batches(lengths, caps[min(least, len(caps) - 1)])
+
+
+def batched(rows: Sequence[Row], compute: Callable[[Integers, Integers, Integers], Sequence[Floats]]) -> Iterator[Part]:
+    """Run rows as `Network.run` does, one batch after the other, through a function of ids, types and mask."""
+    for part in batches([len(ids) for ids, _ in rows], BATCH_TOKENS):
+        yield part, list(compute(*padded([rows[at] for at in part])))
 
 
 def cores() -> int:
@@ -98,3 +134,7 @@ def _core() -> "openvino.Core":
     import openvino
 
     return openvino.Core()
+
+
+def _step(length: int) -> int:
+    return -(-length // STEP) * STEP

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from tokenizers import Tokenizer
 
 from index.models import ModelError, file_sha256, folder_sha256, model_folder
-from index.network import Floats, Integers, Network, batches, padded
+from index.network import Floats, Integers, Network, Part, Row, batched
 from index.retrieval import Hit
 from service.reader import SENTENCES, SHIPPED_READER, ReaderError, Span, decoding
 from service.reader.windows import Layout, Window, windows
@@ -30,7 +30,6 @@ PER_WINDOW = 8  # spans that are kept of one window
 # On squad-dev in the open setting the forced F1 is 0.732 without it, 0.752 with 60, 0.753 with 80, 0.756 with 100 and
 # 0.755 with 130 (n=798). Chosen with an earlier reader on 364 of the same questions, so that is no unseen figure.
 RETRIEVAL_WEIGHT = 80.0
-BATCH_TOKENS = 4_096  # padded ones that are run at once
 
 
 class SpanNetwork(Protocol):
@@ -39,8 +38,8 @@ class SpanNetwork(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Floats, Floats]:
-        """Start and end logits, each of the shape of the inputs: (windows, tokens)."""
+    def run(self, rows: Sequence[Row]) -> Iterator[Part]:
+        """Start and end logits of the rows, part by part, each of shape (rows, tokens)."""
 
 
 class SpanReader:
@@ -88,9 +87,8 @@ class SpanReader:
 def run(network: SpanNetwork, of_texts: Sequence[Sequence[Window]]) -> Iterator[tuple[int, Window, Floats, Floats]]:
     """Yield each window with the number of its text and its logits; windows of like lengths are run together."""
     found = [(number, window) for number, windows in enumerate(of_texts) for window in windows]
-    for batch in batches([len(window.ids) for _, window in found], BATCH_TOKENS):
-        starts, ends = network.logits(*padded([found[at][1].row for at in batch]))
-        for row, at in enumerate(batch):
+    for part, (starts, ends) in network.run([window.row for _, window in found]):
+        for row, at in enumerate(part):
             number, window = found[at]
             yield number, window, starts[row], ends[row]
 
@@ -106,9 +104,8 @@ class ShippedNetwork:
     def fingerprint(self) -> str:
         return file_sha256(self._path)
 
-    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Floats, Floats]:
-        starts, ends = self._network.run(ids, types, mask)
-        return starts, ends
+    def run(self, rows: Sequence[Row]) -> Iterator[Part]:
+        return self._network.run(rows)
 
 
 class TorchNetwork:
@@ -119,7 +116,10 @@ class TorchNetwork:
         self._bf16 = bf16
         self.fingerprint = fingerprint
 
-    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Floats, Floats]:
+    def run(self, rows: Sequence[Row]) -> Iterator[Part]:
+        return batched(rows, self._logits)
+
+    def _logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Floats, Floats]:
         import torch
 
         device = self._model.device

@@ -3,51 +3,64 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from index.network import STEP, Network, batches, padded
+from index.network import STEP, Floats, Network, Row, batches, padded, spread
 from service.reader.model import NETWORK, WEIGHTS
 
 LENGTHS = [3, 16, 17, 90, 5, 144, 40, 64]
 
 
-def rows(lengths: Sequence[int] = LENGTHS) -> list[tuple[list[int], list[int]]]:
+def rows(lengths: Sequence[int] = LENGTHS) -> list[Row]:
     """Texts of random tokens, the last two thirds of each of type 1."""
     rng = np.random.default_rng(7)
     return [(rng.integers(1_000, 20_000, n).tolist(), [0] * (n // 3) + [1] * (n - n // 3)) for n in lengths]
 
 
-@pytest.fixture(scope="module")
-def network() -> Network:
-    return Network(WEIGHTS / NETWORK)
+def run(network: Network, texts: Sequence[Row]) -> list[list[Floats]]:
+    """What the network gives for the tokens of each text, one array for each output."""
+    found: dict[int, list[Floats]] = {}
+    for part, outputs in network.run(texts):
+        found |= {at: [output[row, : len(texts[at][0])] for output in outputs] for row, at in enumerate(part)}
+    assert sorted(found) == list(range(len(texts)))
+    return [found[at] for at in range(len(texts))]
 
 
 @pytest.mark.parametrize("exact", [False, True])
-def test_a_text_gives_the_same_bits_in_any_batch_at_any_length_on_any_number_of_threads(exact: bool) -> None:
+def test_a_text_gives_the_same_bits_in_any_company_on_any_number_of_threads(exact: bool) -> None:
     texts = rows()
-    one, two = (Network(WEIGHTS / NETWORK, threads, exact) for threads in (1, 2))
-    expected = [one.run(*padded([text])) for text in texts]
-    for company in (texts, texts[::-1], texts[2:5], [texts[5], texts[0]]):
-        for network in (one, two):
-            for length in (144, 288):
-                starts, ends = network.run(*padded(company, length))
-                for row, text in enumerate(company):
-                    alone = expected[texts.index(text)]
-                    part = slice(len(text[0]))
-                    np.testing.assert_array_equal(starts[row, part], alone[0][0, part])
-                    np.testing.assert_array_equal(ends[row, part], alone[1][0, part])
+    networks = [Network(WEIGHTS / NETWORK, threads, exact) for threads in (1, 2, 3)]
+    expected = [run(networks[0], [text])[0] for text in texts]
+    for network in networks:
+        for company in (texts, texts[::-1], texts[2:5], [texts[5], texts[0]], texts * 8):
+            for text, found in zip(company, run(network, company), strict=True):
+                for output, alone in zip(found, expected[texts.index(text)], strict=True):
+                    np.testing.assert_array_equal(output, alone)
 
 
-def test_exact_is_float32_and_otherwise_it_is_near(network: Network) -> None:
-    exact = Network(WEIGHTS / NETWORK, exact=True)
-    batch = padded(rows())
-    for near, right in zip(network.run(*batch), exact.run(*batch), strict=True):
-        assert near.dtype == right.dtype == np.float32
-        mask = batch[2].astype(bool)
-        assert np.abs(near - right)[mask].max() < 0.3  # of logits that differ by more than ten
-        assert np.ptp(right[mask]) > 10
+def test_many_threads_may_ask_at_once() -> None:
+    network, texts = Network(WEIGHTS / NETWORK), rows()
+    expected = run(network, texts)
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: run(network, texts), range(24)):
+            for left, right in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(left[0], right[0])
+
+
+def test_exact_is_float32_and_otherwise_it_is_near() -> None:
+    near, right = (run(Network(WEIGHTS / NETWORK, exact=exact), rows()) for exact in (False, True))
+    for text, exact in zip(near, right, strict=True):
+        for output, expected in zip(text, exact, strict=True):
+            assert output.dtype == expected.dtype == np.float32
+            assert np.abs(output - expected).max() < 0.3  # of logits that differ by more than ten
+    assert np.ptp(np.concatenate([text[0] for text in right])) > 10
+
+
+def test_without_texts_nothing_is_run() -> None:
+    assert list(Network(WEIGHTS / NETWORK).run([])) == []
 
 
 def test_a_batch_is_padded_to_a_multiple_of_the_step() -> None:
@@ -71,6 +84,21 @@ def test_texts_of_like_lengths_are_batched() -> None:
     assert batches([], 100) == []
 
 
+@pytest.mark.parametrize(
+    ("lengths", "lanes", "expected"),
+    [
+        ([144, 96, 140, 128, 112], 2, [[1, 4, 3], [2, 0]]),  # 3 times 128 and 2 times 144, not 5 times 144
+        ([144, 96, 140, 128, 112], 1, [[1, 4, 3, 2, 0]]),
+        ([10, 10], 4, [[0], [1]]),
+        ([10], 4, [[0]]),
+        ([], 4, []),
+        ([2_000] * 3, 2, [[0], [1], [2]]),  # more than one batch may hold
+    ],
+)
+def test_texts_are_spread_evenly_over_lanes(lengths: list[int], lanes: int, expected: list[list[int]]) -> None:
+    assert spread(lengths, lanes) == expected
+
+
 def test_the_runtime_reports_its_use_to_nobody() -> None:
     """OpenVINO's telemetry is never imported, and nothing is asked of the network."""
     script = """
@@ -78,8 +106,8 @@ import socket, sys
 def refused(*_): raise AssertionError("the network was asked")
 socket.socket.connect = socket.getaddrinfo = refused
 from pathlib import Path
-from index.network import Network, padded
-Network(Path(sys.argv[1])).run(*padded([([101, 102], [0, 0])]))
+from index.network import Network
+assert list(Network(Path(sys.argv[1])).run([([101, 102], [0, 0])]))
 print(*sorted(name for name, module in sys.modules.items() if name.startswith("openvino_telemetry") and module))
 """
     command = [sys.executable, "-W", "error", "-c", script, str(WEIGHTS / NETWORK)]

@@ -3,27 +3,25 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import BertConfig, BertForQuestionAnswering
 
-from index.network import padded
+from index.network import Floats, Row
 from service.reader.export import LEAST, export, quantised, rounded, to_onnx
-from service.reader.model import NETWORK, SUMS, TOKENIZER, ShippedNetwork, TorchNetwork, check_weights
+from service.reader.model import NETWORK, SUMS, TOKENIZER, ShippedNetwork, SpanNetwork, TorchNetwork, check_weights
 from service.reader.train import load
-from service.reader.windows import Window
 
 WIDTH = 64  # its square is LEAST: every matrix of the small network is stored in int8
 WORDS = 100
-Floats = NDArray[np.float32]
 
 
 def test_the_columns_of_a_matrix_are_rounded_each_with_its_own_scale() -> None:
@@ -156,36 +154,30 @@ SHAPES = [[7], [16, 16], [5, 33, 20], [WIDTH] * 2, [2, *[40] * 8]]  # of batches
 def test_the_network_in_float32_gives_the_logits_that_torch_gives(
     model: BertForQuestionAnswering, float32: ShippedNetwork, lengths: list[int]
 ) -> None:
-    _assert_close(float32.logits(*_batch(lengths)), TorchNetwork(model).logits(*_batch(lengths)), 1e-4)
+    _assert_close(_logits(float32, lengths), _logits(TorchNetwork(model), lengths), 1e-4)
 
 
 @pytest.mark.parametrize("lengths", SHAPES)
 def test_the_shipped_network_gives_the_logits_of_rounded_matrices(
     coarse: TorchNetwork, weights: Path, lengths: list[int]
 ) -> None:
-    _assert_close(
-        ShippedNetwork(weights / NETWORK, exact=True).logits(*_batch(lengths)), coarse.logits(*_batch(lengths)), 1e-4
-    )
+    _assert_close(_logits(ShippedNetwork(weights / NETWORK, exact=True), lengths), _logits(coarse, lengths), 1e-4)
 
 
 def test_the_logits_differ_enough_to_tell_starts_from_ends_and_int8_from_float32(
     model: BertForQuestionAnswering, coarse: TorchNetwork
 ) -> None:
-    batch = _batch([16, 16])
-    starts, ends = TorchNetwork(model).logits(*batch)
+    starts, ends = (np.stack(logits) for logits in _logits(TorchNetwork(model), [16, 16]))
     assert min(starts.std(), ends.std(), (starts - ends).std()) > 0.5
-    lost = np.abs(coarse.logits(*batch)[0] - starts).max()
+    lost = np.abs(np.stack(_logits(coarse, [16, 16])[0]) - starts).max()
     assert 1e-3 < lost < 0.2
 
 
-def test_a_window_has_the_same_logits_alone_and_among_longer_ones(weights: Path) -> None:
-    network = ShippedNetwork(weights / NETWORK, exact=True)
-    ids, types, mask = _batch([5, 33, 20])
-    together = network.logits(ids, types, mask)
-    for row, count in enumerate([5, 33, 20]):
-        part = (slice(row, row + 1), slice(count))
-        alone = network.logits(ids[part], types[part], mask[part])
-        _assert_close([logits[part] for logits in together], alone, 1e-4)
+def test_torch_gives_a_window_the_same_logits_alone_and_among_longer_ones(model: BertForQuestionAnswering) -> None:
+    rows = _rows([5, 33, 20])
+    for row, together in zip(rows, zip(*_logits(TorchNetwork(model), [5, 33, 20]), strict=True), strict=True):
+        for (_, alone), among in zip(TorchNetwork(model).run([row]), [together], strict=True):
+            _assert_close([logits[0, : len(row[0])] for logits in alone], among, 1e-4)
 
 
 def test_what_is_shipped_is_the_network_the_tokenizer_and_their_sums(weights: Path) -> None:
@@ -207,21 +199,34 @@ def test_every_large_matrix_of_what_is_shipped_is_in_int8(model: BertForQuestion
     assert all(np.prod(tensor.dims) < LEAST for tensor in stored if tensor.data_type == TensorProto.FLOAT)
 
 
-def _batch(lengths: Sequence[int]) -> tuple[NDArray[np.int64], ...]:
+def _rows(lengths: Sequence[int]) -> list[Row]:
     """Windows of random words, the last two thirds of each of type 1."""
     rng = np.random.default_rng(len(lengths))
-    found = []
-    for length in lengths:
-        first = length // 3
-        types = (*[0] * first, *[1] * (length - first))
-        found.append(Window(tuple(rng.integers(1, WORDS, length).tolist()), types, first, (), (), ()))
-    return padded([window.row for window in found])
+    return [
+        (rng.integers(1, WORDS, length).tolist(), [0] * (length // 3) + [1] * (length - length // 3))
+        for length in lengths
+    ]
 
 
-def _assert_close(found: Sequence[Floats], expected: Sequence[Floats], tolerance: float) -> None:
+def _logits(network: SpanNetwork, lengths: Sequence[int]) -> tuple[list[Floats], list[Floats]]:
+    """The start and the end logits of each window."""
+    rows = _rows(lengths)
+    found: dict[int, tuple[Floats, Floats]] = {}
+    for part, (starts, ends) in network.run(rows):
+        for row, at in enumerate(part):
+            found[at] = starts[row, : lengths[at]], ends[row, : lengths[at]]
+    assert sorted(found) == list(range(len(rows)))
+    return [found[at][0] for at in sorted(found)], [found[at][1] for at in sorted(found)]
+
+
+def _assert_close(found: Sequence[Any], expected: Sequence[Any], tolerance: float) -> None:
+    """Compare arrays, and lists of them."""
     for left, right in zip(found, expected, strict=True):
-        assert left.dtype == right.dtype == np.float32
-        np.testing.assert_allclose(left, right, rtol=0, atol=tolerance)
+        if isinstance(left, list):
+            _assert_close(left, right, tolerance)
+        else:
+            assert left.dtype == right.dtype == np.float32
+            np.testing.assert_allclose(left, right, rtol=0, atol=tolerance)
 
 
 def _coarse(matrix: Floats, axis: int) -> Floats:

@@ -1,6 +1,7 @@
 """The span reader around its network: offsets into the document, whatever the text; what cannot be loaded."""
 
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from index.models import file_sha256
-from index.network import Floats, Integers
+from index.network import Floats, Integers, Part, Row, batched
 from service.reader import ReaderError
 from service.reader.model import NETWORK, SUMS, TOKENIZER, SpanReader, check_weights, load_span_reader
 from service.reader.windows import Layout
@@ -36,7 +37,10 @@ class Likes:
     def __init__(self, word: str) -> None:
         self._liked = tokenizer().encode(word, add_special_tokens=False).ids
 
-    def logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Floats, Floats]:
+    def run(self, rows: Sequence[Row]) -> Iterator[Part]:
+        return batched(rows, self._logits)
+
+    def _logits(self, ids: Integers, types: Integers, mask: Integers) -> tuple[Floats, Floats]:
         starts, ends = (np.where(ids == self._liked[at], 5.0, 0.0).astype(np.float32) for at in (0, -1))
         starts[:, 0] = ends[:, 0] = 1.0
         return starts, ends
