@@ -20,7 +20,7 @@ from sentence_transformers import SentenceTransformer
 from transformers import BertConfig, BertForQuestionAnswering
 
 from index.embedding import SentenceTransformerEmbedder
-from index.network import Floats, read
+from index.network import Floats, multiplied
 from index.store import Store, model_input
 from service.reader.model import NETWORK, WEIGHTS
 
@@ -79,7 +79,7 @@ def shipped_reader() -> BertForQuestionAnswering:
     """The shipped reader as a model of transformers: the weights of the network that is shipped."""
     constants: dict[str, Any] = {}
     weights: dict[str, Any] = {}
-    for node in read(WEIGHTS / NETWORK).get_ordered_ops():
+    for node in multiplied(WEIGHTS / NETWORK).get_ordered_ops():
         if node.get_type_name() == "Constant":
             constants[node.get_friendly_name().removeprefix("model.")] = node.data
         elif node.get_type_name() == "Add":  # a bias, and the matrix before it

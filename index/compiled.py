@@ -2,9 +2,6 @@
 
 import json
 import logging
-import os
-import shutil
-import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,21 +19,20 @@ from index.embedding import (
     SentenceTransformerEmbedder,
     Vectors,
 )
-from index.models import file_sha256
-from index.network import Network, without_telemetry
+from index.kept import kept, places
+from index.network import Network, core, write
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 log = logging.getLogger(__name__)
-FOLDER_NAME = "models"  # in an index's directory
-NETWORK, WEIGHTS, TOKENIZER, ABOUT = "embedder.xml", "embedder.bin", "tokenizer.json", "embedder.json"
-FORMAT = 1  # raise it whenever the same model would be compiled to other files
+NETWORK, TOKENIZER, ABOUT = "embedder.xml", "tokenizer.json", "embedder.json"
+FORM = 1  # raise it whenever the same model would be compiled to other files
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 
 
 class CompilationError(Exception):
-    """A model that can be loaded but not exported, or not stored."""
+    """A model that can be loaded but not exported."""
 
 
 def load_embedder(name: str, directory: Path | None = None) -> Embedder:
@@ -86,34 +82,13 @@ class CompiledEmbedder:
 
     @cached_property
     def _load(self) -> "Embedder | _Compiled":
+        beside_and_cached = places(self._directory, self.name == DEFAULT_EMBEDDER or self._directory is None)
         try:
-            return _Compiled(self._folder(), self._threads)
+            fill = partial(compile_to, source=self._source)
+            return _Compiled(kept(self.fingerprint, FORM, list(beside_and_cached), fill), self._threads)
         except CompilationError as error:
             log.warning("%s; it runs in torch instead, which is slower", error)
             return self._source
-
-    def _folder(self) -> Path:
-        """Where the compiled model lies; it is compiled if that is nowhere. Raises CompilationError, EmbedderError."""
-        fingerprint = self.fingerprint
-        cached = user_cache() if self.name == DEFAULT_EMBEDDER or self._directory is None else None
-        beside = self._directory / FOLDER_NAME if self._directory and self._directory.is_dir() else None
-        parents = [parent for parent in (beside, cached) if parent]
-        found = next((parent / fingerprint for parent in parents if is_whole(parent / fingerprint, fingerprint)), None)
-        problem = None
-        for parent in parents:
-            folder = parent / fingerprint
-            if found == folder:
-                break
-            fill = partial(_link, found) if found else partial(compile_to, source=self._source)
-            try:
-                _publish(folder, fill)
-            except OSError as error:
-                problem = error
-            else:
-                found = found or folder
-        if found is None:
-            raise CompilationError(f"The compiled embedder {self.name} cannot be stored ({problem})")
-        return found
 
 
 class _Compiled:
@@ -143,28 +118,12 @@ class _Compiled:
         return [len(encoding.ids) for encoding in found]
 
 
-def user_cache() -> Path:
-    """Where a user's compiled models are kept: in XDG_CACHE_HOME, or else ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attest"
-
-
-def is_whole(folder: Path, fingerprint: str) -> bool:
-    """Whether a folder holds the compiled model of these weights, every file as it was written."""
-    try:
-        about = json.loads((folder / ABOUT).read_bytes())
-        if (about["format"], about["fingerprint"]) != (FORMAT, fingerprint):
-            return False
-        return all(file_sha256(folder / name) == about["files"][name] for name in (NETWORK, WEIGHTS, TOKENIZER))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def compile_to(folder: Path, source: SentenceTransformerEmbedder) -> None:
     """Export a model with its tokenizer. Raises CompilationError, and EmbedderError if it cannot be loaded."""
     log.info("compiling %s for serving, once", source.name)
     model = source.model
-    names = [name for name in model.tokenizer.model_input_names if name in INPUTS]
     try:
+        names = [name for name in model.tokenizer.model_input_names if name in INPUTS]
         _export(model, names, folder / NETWORK)
         tokenizer = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
     except Exception as error:  # OpenVINO and torch raise whatever they meet
@@ -173,20 +132,17 @@ def compile_to(folder: Path, source: SentenceTransformerEmbedder) -> None:
     tokenizer.no_truncation()
     tokenizer.save(str(folder / TOKENIZER), pretty=False)
     about = {
-        "format": FORMAT,
         "name": source.name,
-        "fingerprint": source.fingerprint,
         "dimensions": source.dimensions,
         "max_tokens": source.max_tokens,
         "padding": model.tokenizer.pad_token_id or 0,
-        "files": {name: file_sha256(folder / name) for name in (NETWORK, WEIGHTS, TOKENIZER)},
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 def _export(model: "SentenceTransformer", names: Sequence[str], path: Path) -> None:
     """Write the network from token ids to sentence vectors in OpenVINO's form, its weights in float16."""
-    without_telemetry()
+    core()
     import openvino
     import torch
 
@@ -205,28 +161,4 @@ def _export(model: "SentenceTransformer", names: Sequence[str], path: Path) -> N
         network = openvino.convert_model(Vectors().eval(), example_input=example)
     for given, name in zip(network.inputs, names, strict=True):
         given.get_tensor().set_names({name})
-    openvino.save_model(network, path, compress_to_fp16=True)
-
-
-def _publish(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a new folder, and put it where it belongs by one rename."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    filling = Path(tempfile.mkdtemp(prefix="compiling-", dir=folder.parent))
-    try:
-        fill(filling)
-        if folder.exists():
-            shutil.rmtree(folder)
-        filling.chmod(0o755)
-        filling.rename(folder)
-    except BaseException:
-        shutil.rmtree(filling, ignore_errors=True)
-        raise
-
-
-def _link(source: Path, folder: Path) -> None:
-    """Give a folder the files of another, or copies where the file system cannot link."""
-    for path in source.iterdir():
-        try:
-            (folder / path.name).hardlink_to(path)
-        except OSError:
-            shutil.copy(path, folder)
+    write(network, path)

@@ -26,7 +26,7 @@ BATCH_TOKENS = 2_048  # padded ones that are run at once
 
 
 class Network:
-    """A network of token ids, token types and a mask, read from ONNX or OpenVINO's own form.
+    """A network of token ids, token types and a mask, read from OpenVINO's own form.
 
     It computes in bfloat16 where the CPU does, in float32 elsewhere or if it is to be `exact`. It has as many lanes as
     `threads`, 0 for all cores that this process may use, and each runs on one thread: rows that are alone are spread
@@ -37,8 +37,8 @@ class Network:
         lanes = threads or cores()
         settings: dict[str, int | str] = {"NUM_STREAMS": lanes, "INFERENCE_NUM_THREADS": lanes}
         if exact:
-            settings["INFERENCE_PRECISION_HINT"] = "f32"
-        compiled = _core().compile_model(read(path), "CPU", settings)
+            settings |= {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+        compiled = core().compile_model(core().read_model(path), "CPU", settings)
         self._known = {name for given in compiled.inputs for name in given.names}
         self._free: LifoQueue[Any] = LifoQueue()
         for _ in range(lanes):
@@ -69,16 +69,22 @@ class Network:
             self._free.put(lane)
 
 
-def read(path: Path) -> Any:
-    """The graph of a network; matrices that ONNX stores in int8 are multiplied out, otherwise done for every batch."""
-    graph = _core().read_model(path)
-    if path.suffix == ".onnx":
-        from openvino.passes import ConstantFolding, Manager
+def multiplied(path: Path) -> Any:
+    """The graph of an ONNX network, its matrices in int8 multiplied out, which is done for every batch otherwise."""
+    graph = core().read_model(path)
+    from openvino.passes import ConstantFolding, Manager
 
-        folding = Manager()
-        folding.register_pass(ConstantFolding())
-        folding.run_passes(graph)
+    folding = Manager()
+    folding.register_pass(ConstantFolding())
+    folding.run_passes(graph)
     return graph
+
+
+def write(graph: Any, path: Path) -> None:
+    """Write a graph in OpenVINO's form, its weights in float16: most is then read from the file when it is needed."""
+    import openvino
+
+    openvino.save_model(graph, path, compress_to_fp16=True)
 
 
 def padded(rows: Sequence[Row], length: int = 0, padding: int = 0) -> tuple[Integers, Integers, Integers]:
@@ -123,14 +129,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def without_telemetry() -> None:
-    """Keep OpenVINO from reporting its use, which it would do whenever it is imported; it allows for this absence."""
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-
-
 @cache
-def _core() -> "openvino.Core":
-    without_telemetry()
+def core() -> "openvino.Core":
+    """OpenVINO without its telemetry, which reports every import of it; OpenVINO allows for the absence."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino
 
     return openvino.Core()

@@ -148,7 +148,7 @@ class Answerer:
 
         Behind a span reader stands the sentence reader, for when a sentence answers but no span stands out.
         """
-        readers = _readers(reader, embedder)
+        readers = _readers(reader, embedder, directory)
         threshold = confidence.promised(directory, _models(embedder, readers[:1]))
         if threshold is not None:
             readers = readers[:1]  # the promise is about its answers
@@ -280,11 +280,11 @@ def _models(embedder: Embedder, readers: Sequence[tuple[Reader, Calibration]]) -
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
-def _readers(name: str, embedder: Embedder) -> list[tuple[Reader, Calibration]]:
+def _readers(name: str, embedder: Embedder, directory: Path) -> list[tuple[Reader, Calibration]]:
     sentences = SentenceReader(embedder)
     if name == SENTENCES:
         return [(sentences, confidence.load("sentence"))]
-    spans = load_span_reader(name)
+    spans = load_span_reader(name, directory)
     fit = f"fit it with: python -m eval.calibrate QUESTIONS {name}"
     try:
         calibration, fallback = confidence.load("span"), confidence.load("fallback")

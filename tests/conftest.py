@@ -55,12 +55,18 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write_files
 
 
-@pytest.fixture(scope="session")
-def minilm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
-    """The default embedder, compiled into a cache that is not the user's."""
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where compiled models are kept: not where the user's are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield CompiledEmbedder()
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder / "attest"
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Embedder:
+    return CompiledEmbedder()
 
 
 @pytest.fixture(scope="session")

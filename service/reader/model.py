@@ -3,14 +3,15 @@
 import hashlib
 import inspect
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tokenizers import Tokenizer
 
+from index.kept import kept, places
 from index.models import ModelError, file_sha256, folder_sha256, model_folder
-from index.network import Floats, Integers, Network, Part, Row, batched
+from index.network import Floats, Integers, Network, Part, Row, batched, multiplied, write
 from index.retrieval import Hit
 from service.reader import SENTENCES, SHIPPED_READER, ReaderError, Span, decoding
 from service.reader.windows import Layout, Window, windows
@@ -22,6 +23,8 @@ VERSION = 2  # of what turns logits into spans, the numbers below apart
 WEIGHTS = Path(__file__).with_name("weights")
 SUMS = "SHA256SUMS"
 NETWORK = "reader.onnx"
+MULTIPLIED = "reader.xml"
+FORM = 1  # raise it whenever the same network would be multiplied out to other files
 TOKENIZER = "tokenizer.json"
 LAYOUT = Layout()
 _MEND = f"Install Attest anew, or be answered in whole sentences: --reader {SENTENCES}."
@@ -94,15 +97,13 @@ def run(network: SpanNetwork, of_texts: Sequence[Sequence[Window]]) -> Iterator[
 
 
 class ShippedNetwork:
-    """The shipped network: int8 weights, multiplied out when they are loaded."""
+    """The shipped network: int8 weights, multiplied out."""
 
-    def __init__(self, path: Path, threads: int = 0, exact: bool = False) -> None:
-        self._network = Network(path, threads, exact)
-        self._path = path
-
-    @cached_property
-    def fingerprint(self) -> str:
-        return file_sha256(self._path)
+    def __init__(self, path: Path, directory: Path | None = None, threads: int = 0, exact: bool = False) -> None:
+        """Multiplied out once, it is kept in float16 beside the index of a directory, and in the user's cache."""
+        self.fingerprint = file_sha256(path)
+        folder = kept(self.fingerprint, FORM, list(places(directory, cached=True)), partial(_multiply_out, path))
+        self._network = Network(folder / MULTIPLIED, threads, exact)
 
     def run(self, rows: Sequence[Row]) -> Iterator[Part]:
         return self._network.run(rows)
@@ -134,7 +135,11 @@ class TorchNetwork:
         return out.start_logits.float().cpu().numpy(), out.end_logits.float().cpu().numpy()
 
 
-def load_span_reader(name: str) -> SpanReader:
+def _multiply_out(path: Path, folder: Path) -> None:
+    write(multiplied(path), folder / MULTIPLIED)
+
+
+def load_span_reader(name: str, directory: Path | None = None) -> SpanReader:
     """The shipped reader by its name, else a question-answering model of transformers by folder or by a hub's name.
 
     Raises ReaderError for weights that are missing or not those that were shipped, and for what is no such model.
@@ -143,7 +148,7 @@ def load_span_reader(name: str) -> SpanReader:
         return _transformers(name)
     check_weights()
     tokenizer = _unpadded(Tokenizer.from_file(str(WEIGHTS / TOKENIZER)))
-    return SpanReader(SHIPPED_READER, ShippedNetwork(WEIGHTS / NETWORK), tokenizer)
+    return SpanReader(SHIPPED_READER, ShippedNetwork(WEIGHTS / NETWORK, directory), tokenizer)
 
 
 def check_weights(folder: Path = WEIGHTS) -> None:

@@ -10,7 +10,7 @@ import pytest
 from eval.questions import load
 from index import compiled
 from index.build import build
-from index.compiled import CompiledEmbedder, is_whole, load_embedder
+from index.compiled import CompiledEmbedder, load_embedder
 from index.embedding import DEFAULT_EMBEDDER, Embedder, EmbedderError, HashingEmbedder, SentenceTransformerEmbedder
 from index.retrieval import Retriever
 from index.store import Store
@@ -116,41 +116,34 @@ def test_any_sentence_transformers_model_is_compiled_once_beside_the_index(small
     assert (kept / compiled.NETWORK).stat().st_mtime_ns == made
 
 
-def test_the_default_model_is_compiled_once_for_all_indexes(minilm: Embedder, tmp_path: Path) -> None:
-    """The user's cache has it since the first use in these tests: both places hold the same file, or else copies."""
-    expected = minilm.encode(["one"])
+def test_the_default_model_is_compiled_once_for_all_indexes(minilm: Embedder, cache: Path, tmp_path: Path) -> None:
+    expected = minilm.encode(["one"])  # if not before, it is compiled now
     np.testing.assert_array_equal(CompiledEmbedder(directory=tmp_path).encode(["one"]), expected)
-    (kept,) = (tmp_path / "models").iterdir()
-    assert is_whole(kept, minilm.fingerprint)
-    other = compiled.user_cache() / minilm.fingerprint
-    assert (kept / compiled.WEIGHTS).samefile(other / compiled.WEIGHTS)
+    beside, cached = (place / minilm.fingerprint / "embedder.bin" for place in (tmp_path / "models", cache))
+    assert beside.samefile(cached)
 
 
-@pytest.mark.parametrize("name", [compiled.NETWORK, compiled.WEIGHTS, compiled.TOKENIZER, compiled.ABOUT])
-def test_a_damaged_compiled_model_is_made_anew(minilm: Embedder, tmp_path: Path, name: str) -> None:
-    expected = minilm.encode(["one"])
-    CompiledEmbedder(directory=tmp_path).encode(["one"])
-    (kept,) = (tmp_path / "models").iterdir()
-    whole = (kept / name).read_bytes()
-    (kept / name).unlink()  # it may be a link to the user's cache
-    (kept / name).write_bytes(whole[: len(whole) // 2])
-    assert not is_whole(kept, minilm.fingerprint)
-    np.testing.assert_array_equal(CompiledEmbedder(directory=tmp_path).encode(["one"]), expected)
-    assert is_whole(kept, minilm.fingerprint)
-
-
-def test_where_the_index_cannot_be_written_the_users_cache_serves(minilm: Embedder, tmp_path: Path) -> None:
-    (tmp_path / "models").write_text("in the way")
-    np.testing.assert_array_equal(CompiledEmbedder(directory=tmp_path).encode(["one"]), minilm.encode(["one"]))
-
-
-def test_a_model_that_cannot_be_stored_runs_in_torch_and_says_so(
-    small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_model_that_can_be_kept_nowhere_is_compiled_all_the_same(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "models").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "models"))
+    embedder = CompiledEmbedder(str(small), tmp_path)
+    plain = SentenceTransformerEmbedder(str(small))
+    assert (embedder.encode(["one bridge"]) * plain.encode(["one bridge"])).sum() > 0.999
+
+
+def test_a_model_that_cannot_be_compiled_runs_in_torch_and_says_so(
+    small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("an operation that is not known")
+
+    monkeypatch.setattr(compiled, "_export", fail)
     embedder = CompiledEmbedder(str(small), tmp_path)
     np.testing.assert_allclose(embedder.encode(["one"]), SentenceTransformerEmbedder(str(small)).encode(["one"]))
-    assert "runs in torch instead" in caplog.text
+    assert "(an operation that is not known); it runs in torch instead" in caplog.text
+    assert list((tmp_path / "models").iterdir()) == []
 
 
 def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import BertConfig, BertForQuestionAnswering
 
-from index.network import Floats, Row
+from index.network import Floats, Network, Row
 from service.reader.export import LEAST, export, quantised, rounded, to_onnx
-from service.reader.model import NETWORK, SUMS, TOKENIZER, ShippedNetwork, SpanNetwork, TorchNetwork, check_weights
+from service.reader.model import NETWORK, SUMS, TOKENIZER, SpanNetwork, TorchNetwork, check_weights
 from service.reader.train import load
 
 WIDTH = 64  # its square is LEAST: every matrix of the small network is stored in int8
@@ -130,10 +130,10 @@ def weights(trained: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def float32(model: BertForQuestionAnswering, tmp_path_factory: pytest.TempPathFactory) -> ShippedNetwork:
+def float32(model: BertForQuestionAnswering, tmp_path_factory: pytest.TempPathFactory) -> Network:
     path = tmp_path_factory.mktemp("float32") / NETWORK
     path.write_bytes(to_onnx(model).SerializeToString())
-    return ShippedNetwork(path, exact=True)
+    return Network(path, exact=True)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ SHAPES = [[7], [16, 16], [5, 33, 20], [WIDTH] * 2, [2, *[40] * 8]]  # of batches
 
 @pytest.mark.parametrize("lengths", SHAPES)
 def test_the_network_in_float32_gives_the_logits_that_torch_gives(
-    model: BertForQuestionAnswering, float32: ShippedNetwork, lengths: list[int]
+    model: BertForQuestionAnswering, float32: Network, lengths: list[int]
 ) -> None:
     _assert_close(_logits(float32, lengths), _logits(TorchNetwork(model), lengths), 1e-4)
 
@@ -161,7 +161,7 @@ def test_the_network_in_float32_gives_the_logits_that_torch_gives(
 def test_the_shipped_network_gives_the_logits_of_rounded_matrices(
     coarse: TorchNetwork, weights: Path, lengths: list[int]
 ) -> None:
-    _assert_close(_logits(ShippedNetwork(weights / NETWORK, exact=True), lengths), _logits(coarse, lengths), 1e-4)
+    _assert_close(_logits(Network(weights / NETWORK, exact=True), lengths), _logits(coarse, lengths), 1e-4)
 
 
 def test_the_logits_differ_enough_to_tell_starts_from_ends_and_int8_from_float32(
@@ -208,7 +208,7 @@ def _rows(lengths: Sequence[int]) -> list[Row]:
     ]
 
 
-def _logits(network: SpanNetwork, lengths: Sequence[int]) -> tuple[list[Floats], list[Floats]]:
+def _logits(network: SpanNetwork | Network, lengths: Sequence[int]) -> tuple[list[Floats], list[Floats]]:
     """The start and the end logits of each window."""
     rows = _rows(lengths)
     found: dict[int, tuple[Floats, Floats]] = {}

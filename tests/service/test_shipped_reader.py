@@ -46,7 +46,9 @@ def reader() -> SpanReader:
 def threaded() -> list[SpanReader]:
     """The reader with one thread and with two."""
     tokenizer = Tokenizer.from_file(str(WEIGHTS / TOKENIZER))
-    return [SpanReader(SHIPPED_READER, ShippedNetwork(WEIGHTS / NETWORK, threads), tokenizer) for threads in (1, 2)]
+    return [
+        SpanReader(SHIPPED_READER, ShippedNetwork(WEIGHTS / NETWORK, threads=threads), tokenizer) for threads in (1, 2)
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,95 @@
+"""What is made of a model once and kept: files in a folder named by the model's sha256, whole or not at all."""
+
+import atexit
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from index.models import file_sha256
+
+FOLDER_NAME = "models"  # in an index's directory
+MANIFEST = "manifest.json"
+log = logging.getLogger(__name__)
+
+
+def kept(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Path], None]) -> Path:
+    """The folder that `fill` has filled for a fingerprint, in the first of these places that has it whole.
+
+    It is filled only if it is in none of them, and then also put into those that can be written. Where none can, it
+    lies in a temporary folder until the process ends. A higher `form` makes what was filled before out of date.
+    """
+    found = next((place / fingerprint for place in places if _is_whole(place / fingerprint, fingerprint, form)), None)
+    for place in places:
+        folder = place / fingerprint
+        if folder == found:
+            break
+        try:
+            _publish(folder, fingerprint, form, partial(_link, found) if found else fill)
+        except OSError as error:
+            log.info("%s cannot be kept: %s", folder, error)
+        else:
+            found = found or folder
+    return found or _temporary(fill)
+
+
+def places(directory: Path | None, cached: bool) -> Iterator[Path]:
+    """Beside an index, if there is one, and in the user's cache: in XDG_CACHE_HOME, or else ~/.cache."""
+    if directory and directory.is_dir():
+        yield directory / FOLDER_NAME
+    if cached:
+        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attest"
+
+
+def _is_whole(folder: Path, fingerprint: str, form: int) -> bool:
+    """Whether a folder holds what was made of these weights, every file as it was written."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        if (manifest["form"], manifest["fingerprint"]) != (form, fingerprint):
+            return False
+        return bool(manifest["files"]) and manifest["files"] == _hashes(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _publish(folder: Path, fingerprint: str, form: int, fill: Callable[[Path], None]) -> None:
+    """Fill a new folder, and put it where it belongs by one rename."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    filling = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
+    try:
+        fill(filling)
+        manifest = {"form": form, "fingerprint": fingerprint, "files": _hashes(filling)}
+        (filling / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        filling.chmod(0o755)
+        filling.rename(folder)
+    except BaseException:
+        shutil.rmtree(filling, ignore_errors=True)
+        raise
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    return {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST}
+
+
+def _link(source: Path, folder: Path) -> None:
+    """Give a folder the files of another, or copies where the file system cannot link."""
+    for path in source.iterdir():
+        if path.name == MANIFEST:
+            continue
+        try:
+            (folder / path.name).hardlink_to(path)
+        except OSError:
+            shutil.copy(path, folder)
+
+
+def _temporary(fill: Callable[[Path], None]) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="attest-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    fill(folder)
+    return folder

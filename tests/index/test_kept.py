@@ -1,0 +1,103 @@
+"""What is made of a model: made once, linked from place to place, and never half."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from index.kept import MANIFEST, kept, places
+
+SHA = "0123abcd"
+
+
+class Maker:
+    """Writes two files and counts how often."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.times += 1
+        (folder / "network.bin").write_bytes(b"weights")
+        (folder / "tokenizer.json").write_text("{}")
+
+
+@pytest.fixture
+def make() -> Maker:
+    return Maker()
+
+
+def test_it_is_made_once_and_put_into_every_place(tmp_path: Path, make: Maker) -> None:
+    first, second = tmp_path / "index" / "models", tmp_path / "cache"
+    assert kept(SHA, 1, [first, second], make) == first / SHA
+    assert kept(SHA, 1, [second], make) == second / SHA
+    assert make.times == 1
+    assert (first / SHA / "network.bin").samefile(second / SHA / "network.bin")
+    assert [path.name for path in first.iterdir()] == [SHA]  # nothing half made is left
+
+
+def test_what_the_cache_has_is_put_beside_another_index(tmp_path: Path, make: Maker) -> None:
+    kept(SHA, 1, [tmp_path / "cache"], make)
+    beside = tmp_path / "other" / "models"
+    assert kept(SHA, 1, [beside, tmp_path / "cache"], make) == tmp_path / "cache" / SHA
+    assert kept(SHA, 1, [beside], make) == beside / SHA
+    assert make.times == 1
+
+
+def test_another_fingerprint_or_a_higher_form_is_made_anew(tmp_path: Path, make: Maker) -> None:
+    kept(SHA, 1, [tmp_path], make)
+    kept("4567", 1, [tmp_path], make)
+    kept(SHA, 2, [tmp_path], make)
+    assert make.times == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == [SHA, "4567"]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+def other(path: Path) -> None:
+    path.write_text(json.dumps({"form": 1}))
+
+
+@pytest.mark.parametrize("damage", [cut, Path.unlink, other])
+@pytest.mark.parametrize("name", ["network.bin", "tokenizer.json", MANIFEST])
+def test_what_is_damaged_is_made_anew(tmp_path: Path, make: Maker, name: str, damage: Callable[[Path], None]) -> None:
+    folder = kept(SHA, 1, [tmp_path], make)
+    damage(folder / name)
+    assert kept(SHA, 1, [tmp_path], make) == folder
+    assert make.times == 2
+    assert (folder / "network.bin").read_bytes() == b"weights"
+    assert kept(SHA, 1, [tmp_path], make) == folder
+    assert make.times == 2
+
+
+def test_a_file_too_many_is_noticed(tmp_path: Path, make: Maker) -> None:
+    (kept(SHA, 1, [tmp_path], make) / "extra").write_text("?")
+    assert not (kept(SHA, 1, [tmp_path], make) / "extra").exists()
+
+
+def test_where_nothing_can_be_written_it_lies_in_a_temporary_folder(tmp_path: Path, make: Maker) -> None:
+    (tmp_path / "file").write_text("in the way")
+    folder = kept(SHA, 1, [tmp_path / "file", tmp_path / "file" / "deeper"], make)
+    assert (folder / "network.bin").read_bytes() == b"weights"
+    assert tmp_path not in folder.parents
+    assert make.times == 1
+
+
+def test_what_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        kept(SHA, 1, [tmp_path], fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_kept_beside_an_index_that_is_there_and_in_the_users_cache(cache: Path, tmp_path: Path) -> None:
+    assert list(places(tmp_path, cached=True)) == [tmp_path / "models", cache]
+    assert list(places(tmp_path / "none", cached=True)) == [cache]
+    assert list(places(tmp_path, cached=False)) == [tmp_path / "models"]
+    assert list(places(None, cached=False)) == []
