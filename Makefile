@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test check format eval reader calibrate clean
+.PHONY: help install install-dev serve test check format eval bench reader calibrate clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ format: install-dev
 eval: install  ## ask the known questions on the seeds and print the figures
 	@$(BIN)/attest index seeds
 	@$(BIN)/attest eval
+
+bench: install  ## measure what answers cost, beside the usual pipeline on torch (half an hour)
+	$(BIN)/attest bench --baseline --passages 1000 --passages 10000 --vectors-only 1000000
 
 reader: install-dev  ## train the span reader, ship it, fit the confidence: make reader DATA=folder of the data files
 	$(BIN)/python -m service.reader.train $(DATA) .reader

@@ -421,6 +421,54 @@ def compare_runs(
 
 
 @app.command()
+def bench(
+    passages: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=100, envvar="ATTEST_PASSAGES", help="about how many; repeatable", show_default="1000 and 10000"
+        ),
+    ] = None,
+    vectors_only: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1_000, envvar="ATTEST_VECTORS_ONLY", help="retrieval among so many vectors, without texts; repeatable"
+        ),
+    ] = None,
+    questions: Annotated[
+        int, typer.Option(min=10, envvar="ATTEST_BENCH_QUESTIONS", help="how many are asked for each figure")
+    ] = 200,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", envvar="ATTEST_BASELINE", help="measure the usual pipeline on torch as well")
+    ] = False,
+    folder: Annotated[
+        Path, typer.Option("--report", envvar="ATTEST_REPORT", help="the folder for bench.json and bench.svg")
+    ] = Path("reports"),
+) -> None:
+    """Measure what answers cost, on a corpus made for it: latency, throughput, cold start, memory, building."""
+    import subprocess
+
+    from eval import bench, costs
+
+    try:
+        with _progress(TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
+            task = bar.add_task("")
+            found = bench.bench(
+                passages or [1_000, 10_000],
+                vectors_only or [],
+                questions,
+                baseline,
+                lambda words: bar.update(task, description=words),
+            )
+        for table in costs.tables(found):
+            out.print(table)
+        out.print(f"All figures: {costs.write(found, folder)}", soft_wrap=True)
+    except (bench.BenchError, subprocess.CalledProcessError) as error:
+        raise _stop(str(error)) from None
+    except OSError as error:
+        raise _stop(f"{error.filename} cannot be written: {error.strerror}") from None
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, _option("host", "--host")] = None,
     port: Annotated[int | None, _option("port", "--port")] = None,
@@ -429,10 +477,18 @@ def serve(
     reader: ReaderName = None,
     workers: Annotated[int | None, _option("workers", "--workers")] = None,
     queue: Annotated[int | None, _option("queue", "--queue")] = None,
+    remembered: Annotated[int | None, _option("remembered", "--remembered")] = None,
 ) -> None:
     """Serve the chat page and the HTTP interface."""
     settings = _settings(
-        host=host, port=port, index=index, embedder=embedder, reader=reader, workers=workers, queue=queue
+        host=host,
+        port=port,
+        index=index,
+        embedder=embedder,
+        reader=reader,
+        workers=workers,
+        queue=queue,
+        remembered=remembered,
     )
     import socket
 

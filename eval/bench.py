@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from importlib.metadata import version
 from itertools import cycle
@@ -151,7 +151,7 @@ def _size(folder: Path, passages: int, count: int, with_baseline: bool, watch: W
     watch(f"{report.passages:,} passages: asking")
     stages, right = _stages(index, embedder, asked[:share])
     watch(f"{report.passages:,} passages: asking over HTTP")
-    command = [sys.executable, "-m", "attest", "serve", "--index", str(index), "--port"]
+    command = [sys.executable, "-m", "attest", "serve", "--remembered", "0", "--index", str(index), "--port"]
     service = _service(command, asked, share)
     usual, rate = None, None
     if with_baseline:
@@ -337,11 +337,3 @@ def _resident(process: int) -> float | None:
         return None
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
     return round(int(lines["VmRSS"].split()[0]) / 1_000, 1)
-
-
-def write(found: Bench, folder: Path) -> Path:
-    """Write `bench.json`, and `bench.svg` if there is more than one size."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "bench.json"
-    path.write_text(json.dumps(asdict(found), indent=1) + "\n", encoding="utf-8")
-    return path

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
         default=None, description=f"what `Authorization: Bearer` must give; at least {MIN_KEY} characters"
     )
     workers: int = Field(default=2, ge=1, le=64, description="how many questions are answered at once")
+    remembered: int = Field(
+        default=1_000, ge=0, le=1_000_000, description="how many answers are remembered; 0 for none"
+    )
     queue: int = Field(default=64, ge=0, le=10_000, description="how many more may wait; beyond them: 503")
 
     @field_validator("api_key")

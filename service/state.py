@@ -65,7 +65,9 @@ class State:
             embedder = load_embedder(self.settings.embedder, self.settings.index)
             if not self._is_there(embedder):
                 return
-            answerer = Answerer.open(self.settings.index, embedder, self.settings.reader)
+            answerer = Answerer.open(
+                self.settings.index, embedder, self.settings.reader, remembered=self.settings.remembered
+            )
             if confidence.is_outdated(self.settings.index, answerer.models, answerer.retriever.meta.fingerprint):
                 log.warning("The threshold of %s was fitted for other contents; fit it anew", self.settings.index)
             answerer.warm_up()

@@ -2,11 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ import torch
 from index.build import build
 from index.documents import document_id
 from index.embedding import Embedder, HashingEmbedder
-from index.retrieval import Retriever, UnknownDocumentError
+from index.retrieval import Hit, Retriever, UnknownDocumentError
 from index.store import DamagedStoreError
 from service.answering import Answer, Answerer, QuestionError, Timings, nearest, normalised_question
 from service.confidence import Calibration
@@ -431,3 +432,46 @@ def test_the_index_that_was_opened_answers_on_while_a_new_one_is_made(write: Wri
         build(folder, folder.parent / "index", hashing)
         answer = answerer.ask("When did the bridge open?")
         assert (answer.answer, answer.index.generation) == ("The bridge opened in 1932.", 1)
+
+
+class _Counting(PointingReader):
+    """Counts how often it reads."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.times = 0
+
+    def read(self, question: str, hits: Sequence[Hit]) -> list[Span]:
+        self.times += 1
+        return super().read(question, hits)
+
+
+def _reading(write: Write, hashing: HashingEmbedder, remembered: int) -> tuple[Answerer, _Counting]:
+    folder = write({"a.txt": "It rained. The bridge opened in 1932."})
+    build(folder, folder.parent / "index", hashing)
+    reader = _Counting("1932")
+    return Answerer(Retriever.open(folder.parent / "index", hashing), (reader, SURE), remembered=remembered), reader
+
+
+def test_the_answers_asked_for_last_are_remembered(write: Write, hashing: HashingEmbedder) -> None:
+    answerer, reader = _reading(write, hashing, remembered=2)
+    first = answerer.ask("When did the bridge open?")
+    again = answerer.ask(" When did the bridge\n open?")
+    assert reader.times == 1
+    assert _untimed(again) == replace(_untimed(first), question=" When did the bridge\n open?")
+    assert (again.timings_ms.retrieve, again.timings_ms.read) == (0, 0)
+    assert first.timings_ms.total > again.timings_ms.total
+    others: list[dict[str, Any]] = [{"top_k": 1}, {"min_confidence": 0.5}]
+    for times, options in enumerate(others, start=2):
+        answerer.ask("When did the bridge open?", **options)
+        assert reader.times == times
+    answerer.ask("When did the bridge open?")  # two others were asked for since
+    assert reader.times == 4
+    answerer.close()
+
+
+def test_by_default_no_answer_is_remembered(write: Write, hashing: HashingEmbedder) -> None:
+    answerer, reader = _reading(write, hashing, remembered=0)
+    assert _untimed(answerer.ask("When did the bridge open?")) == _untimed(answerer.ask("When did the bridge open?"))
+    assert reader.times == 2
+    answerer.close()
