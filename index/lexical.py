@@ -77,7 +77,7 @@ class LexicalIndex:
 
     def search(self, question: str, limit: int, documents: Sequence[str] | None = None) -> list[tuple[int, float]]:
         """The numbers and BM25 scores of the best passages, best first; `documents` restricts them."""
-        wanted = [self._term(term) for term in dict.fromkeys(terms(question))]
+        wanted = [query for term in dict.fromkeys(terms(question)) for query in self._queries(term)]
         if not wanted:
             return []
         query = tantivy.Query.boolean_query([(tantivy.Occur.Should, term) for term in wanted])
@@ -89,13 +89,12 @@ class LexicalIndex:
         numbers = self._searcher.fast_field_values("number", [address for _, address in hits])
         return [(int(number or 0), float(score)) for (score, _), number in zip(hits, numbers, strict=True)]
 
-    def _term(self, term: str) -> tantivy.Query:
+    def _queries(self, term: str) -> list[tantivy.Query]:
         """Match a term in the words or, for less, in the context; a word found nowhere matches its near spellings."""
         known = any(self._searcher.doc_freq(field, term) for field in ("words", "context"))
         if not known and len(term) >= _FUZZY_LENGTH and not term.isdigit():
             near = tantivy.Query.fuzzy_term_query(_schema(), "words", term, distance=1 if len(term) < 8 else 2)
-            return tantivy.Query.boost_query(near, _FUZZY_WEIGHT)
+            return [tantivy.Query.boost_query(near, _FUZZY_WEIGHT)]
         words = tantivy.Query.term_query(_schema(), "words", term, "freq")
         context = tantivy.Query.term_query(_schema(), "context", term, "freq")
-        context = tantivy.Query.boost_query(context, _CONTEXT_WEIGHT)
-        return tantivy.Query.boolean_query([(tantivy.Occur.Should, words), (tantivy.Occur.Should, context)])
+        return [words, tantivy.Query.boost_query(context, _CONTEXT_WEIGHT)]

@@ -220,12 +220,11 @@ class Store:
 
     def candidates(self, numbers: Iterable[int]) -> dict[int, tuple[str, Vectors]]:
         """The ids and vectors of the passages with these numbers. Raises DamagedStoreError."""
-        query = f"SELECT {_PASSAGE}, digest FROM passages WHERE number = ?"
+        query = f"SELECT {_PASSAGE}, digest, number FROM passages WHERE number IN (SELECT value FROM json_each(?))"
         found = {}
-        for number in numbers:
-            for row in self._rows(query, (number,)):
-                self._verify(row, f"the passage {row[0]}")
-                found[number] = (row[0], np.frombuffer(row[7], dtype="<f4"))
+        for *row, number in self._rows(query, (json.dumps(list(numbers)),)):
+            self._verify(row, f"the passage {row[0]}")
+            found[number] = (row[0], np.frombuffer(row[7], dtype="<f4"))
         return found
 
     def passage(self, number: int) -> tuple[Passage, DocumentRef]:
@@ -382,11 +381,11 @@ def make_directory(directory: Path) -> None:
 
 def _digest(row: Sequence[Any]) -> str:
     """A sha256 over the fields of a row, each with its type and length."""
-    total = hashlib.sha256()
+    parts: list[bytes] = []
     for field in row:
         data = field if isinstance(field, bytes) else str(field).encode()
-        total.update(f"{type(field).__name__} {len(data)} ".encode() + data)
-    return total.hexdigest()
+        parts += f"{type(field).__name__} {len(data)} ".encode(), data
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def command(directory: Path, folder: str = "FOLDER", embedder: str = DEFAULT_EMBEDDER) -> str:
