@@ -105,7 +105,7 @@ def serving(index: Path, port: int = 0, ready: bool = True, **environment: str) 
         found = re.search(r"http://\S+:\d+", line)
         assert found, f"no address in {line!r}"
         deadline = time.monotonic() + 60
-        while ready and httpx2.get(f"{found[0]}/readyz").status_code != 200:
+        while ready and httpx2.get(f"{found[0]}/readyz", timeout=60).status_code != 200:
             assert time.monotonic() < deadline, "not ready within 60 s"
             time.sleep(0.1)
         yield found[0]

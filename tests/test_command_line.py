@@ -70,13 +70,13 @@ def test_index_says_in_one_line_what_it_did(write: Write, tmp_path: Path) -> Non
     assert (first.exit_code, first.stderr) == (0, "")
     assert re.sub(r"\d\.\d s", "… s", first.stdout) == (
         f"2 documents, 2 passages in {index} (generation 1), … s: 2 read anew, 0 removed, "
-        "2 passages embedded, 0 files not read, 1 left out by .attestignore.\n"
+        "2 passages embedded, 0 files not read, 1 left out by .attestignore. Dense search: exact.\n"
     )
     (folder / "b.txt").unlink()
     second = attest("index", folder, "--index", index)
     assert re.sub(r"\d\.\d s", "… s", second.stdout) == (
         f"1 documents, 1 passages in {index} (generation 2), … s: 0 read anew, 1 removed, "
-        "0 passages embedded, 0 files not read, 1 left out by .attestignore.\n"
+        "0 passages embedded, 0 files not read, 1 left out by .attestignore. Dense search: exact.\n"
     )
 
 

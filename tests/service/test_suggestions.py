@@ -288,11 +288,11 @@ def test_indexing_says_how_many_questions_there_are_and_loads_no_reader_again(
     folder = write({"a.txt": BRIDGE})
     first = attest(folder)
     assert (first.exit_code, first.stderr) == (0, "")
-    assert first.stdout.endswith("0 files not read, 1 questions to begin with.\n")
+    assert first.stdout.endswith("0 files not read, 1 questions to begin with. Dense search: exact.\n")
     monkeypatch.setattr(Answerer, "open", None)
     again = attest(folder)
     assert (again.exit_code, again.stderr) == (0, "")
-    assert again.stdout.endswith("0 files not read, 1 questions to begin with.\n")
+    assert again.stdout.endswith("0 files not read, 1 questions to begin with. Dense search: exact.\n")
 
 
 def test_indexing_with_another_reader_in_the_package_makes_them_anew(
@@ -312,12 +312,12 @@ def test_indexing_with_another_reader_in_the_package_makes_them_anew(
 def test_indexing_succeeds_without_a_reader_and_says_why_no_questions_are_offered(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(name: str) -> None:
+    def refuse(name: str, directory: Path) -> None:
         raise ReaderError(f"{name} is damaged.")
 
     monkeypatch.setattr("service.answering.load_span_reader", refuse)
     result = attest(write({"a.txt": BRIDGE}))
     assert result.exit_code == 0
     assert result.stderr == f"No questions to begin with are offered: {SHIPPED_READER} is damaged.\n"
-    assert result.stdout.endswith("0 files not read.\n")
+    assert result.stdout.endswith("0 files not read. Dense search: exact.\n")
     assert not (tmp_path / "index" / FILE_NAME).exists()
