@@ -196,7 +196,8 @@ def ask(
     from service.reader import ReaderError
 
     try:
-        answerer = Answerer.open(settings.index, load_embedder(settings.embedder, settings.index), settings.reader)
+        model = load_embedder(settings.embedder, settings.index, threads=1)
+        answerer = Answerer.open(settings.index, model, settings.reader)
         ids = {listing.ref.uri: listing.ref.id for listing in answerer.retriever.store.listing()} if document else {}
         among = [ids.get(name, name) for name in document or ()]
         answer = answerer.ask(question, top_k, among or None, min_confidence)

@@ -40,9 +40,9 @@ class Found:
 class Baseline:
     """Passages and their vectors in memory, and both models in torch."""
 
-    def __init__(self, texts: list[str], vectors: Floats) -> None:
+    def __init__(self, texts: list[str], vectors: Floats, embedder: SentenceTransformer) -> None:
         self._texts = texts
-        self._embedder = embedder()
+        self._embedder = embedder
         self._index = faiss.IndexFlatIP(vectors.shape[1])
         self._index.add(vectors)
         self._reader = shipped_reader()
@@ -128,7 +128,7 @@ def serve(directory: Path, vectors: Path, port: int) -> None:
     """Answer over HTTP, with the threads that uvicorn and torch take by default."""
     with Store.open(directory) as store:
         texts = [passage.text for _, passage, _, _ in store.all_passages()]
-    baseline = Baseline(texts, np.load(vectors))
+    baseline = Baseline(texts, np.load(vectors), embedder())
     app = FastAPI()
 
     @app.post("/ask")

@@ -36,6 +36,7 @@ PASSAGES = 13  # of a document of the corpus, about
 PATIENCE = 120  # seconds for a service to answer its first question
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 PACKAGES = ("openvino", "faiss-cpu", "tantivy", "torch", "transformers", "sentence-transformers")
+WARM_UP = 20  # questions that are not measured
 CHUNK = 50_000  # vectors that are made at once
 Watch = Callable[[str], None]
 
@@ -202,8 +203,7 @@ def _service(command: Sequence[str], asked: Sequence[Planted], share: int) -> Se
                 raise BenchError(f"No right answer came from: {' '.join(command)} {port}")
             time.sleep(0.01)
         cold = time.perf_counter() - began
-        for each in asked[:20]:
-            _ask(HTTPConnection("127.0.0.1", port), each)
+        _load(port, 1, asked[:WARM_UP])
         loads = [
             _load(port, clients, asked[share * number : share * (number + 1)])
             for number, clients in enumerate(CLIENTS, start=1)

@@ -35,12 +35,13 @@ class CompilationError(Exception):
     """A model that can be loaded but not exported."""
 
 
-def load_embedder(name: str, directory: Path | None = None) -> Embedder:
+def load_embedder(name: str, directory: Path | None = None, threads: int = 0) -> Embedder:
     """Make the embedder of a name: `hashing`, a hub's name, or a folder. Weights are read when first needed.
 
-    `directory` is that of the index, which keeps the compiled model.
+    `directory` is that of the index, which keeps the compiled model. One thread is enough for questions, which come
+    one by one, and takes less memory; 0 stands for all cores.
     """
-    return HashingEmbedder() if name == "hashing" else CompiledEmbedder(name, directory)
+    return HashingEmbedder() if name == "hashing" else CompiledEmbedder(name, directory, threads)
 
 
 class CompiledEmbedder:

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, description=f"what `Authorization: Bearer` must give; at least {MIN_KEY} characters"
     )
-    workers: int = Field(default=2, ge=1, le=64, description="how many questions are answered at once")
+    workers: int = Field(default=4, ge=1, le=64, description="how many questions are answered at once")
     remembered: int = Field(
         default=1_000, ge=0, le=1_000_000, description="how many answers are remembered; 0 for none"
     )

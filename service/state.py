@@ -62,7 +62,7 @@ class State:
 
     def _load(self) -> None:
         try:
-            embedder = load_embedder(self.settings.embedder, self.settings.index)
+            embedder = load_embedder(self.settings.embedder, self.settings.index, threads=1)
             if not self._is_there(embedder):
                 return
             answerer = Answerer.open(
