@@ -1,7 +1,12 @@
 """Markup and words: what is hidden, where each character stands, and quotes that cut no markup."""
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index import markup
 from index.markup import constructs, joined, plain, widen
 from tests.conftest import MOSCOW_TIMES, SEEDS
 
@@ -143,3 +148,44 @@ def test_constructs_lie_wholly_inside_the_slice() -> None:
     found = list(constructs(text, 0, len(text)))
     assert [(c.start, c.inner_start, c.inner_end, c.end) for c in found] == [(0, 1, 2, 6), (11, 13, 14, 16)]
     assert list(constructs(text, 1, 15)) == []
+
+
+PIECES = [
+    "**",
+    "*",
+    "[",
+    "](",
+    ")",
+    "[[",
+    "]]",
+    "`",
+    "<ref>",
+    "</ref>",
+    "- ",
+    "\n",
+    " ",
+    "\t",
+    "\u00a0",
+    "oil",
+    "é",
+    "🌉",
+]
+
+
+@given(
+    st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=30).map("".join),
+    st.lists(st.integers(0, 60), min_size=4, max_size=4).map(sorted),
+    st.integers(0, 900),
+)
+def test_words_are_those_of_the_text_in_order_and_the_same_without_offsets(
+    text: str, cuts: list[int], base: int
+) -> None:
+    slices = [(min(left, len(text)), min(right, len(text))) for left, right in (cuts[:2], cuts[2:])]
+    found = joined(text, slices, base)
+    assert found.text == markup.words(text, slices)
+    assert len(found.offsets) == len(found.text)
+    assert list(found.offsets) == sorted(found.offsets)
+    for character, offset in zip(found.text, found.offsets, strict=True):
+        if character != " ":
+            assert character == text[offset - base]
+    assert not re.search(r"^\s|\s$|\s\s|[^\S ]", found.text)
