@@ -117,9 +117,10 @@ def build(
             asked = (str(folder.resolve()), tuple(suggestions))
             same = before is not None and (before.folder, before.suggestions) == asked
             if kept:
+                kind = dense or (before.dense if before else "auto")
+                same = same and before is not None and before.dense == kind
                 changed = bool(batch.documents or gone or not same)
                 generation = (before.generation if before else 0) + changed
-                kind = dense or (before.dense if before else "auto")
                 writer.finish(embedder, folder, suggestions, unread, generation, kind)
         meta = store.meta()
         return Report(

@@ -5,9 +5,9 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 NETWORK, TOKENIZER, ABOUT = "embedder.xml", "tokenizer.json", "embedder.json"
 FORM = 1  # raise it whenever the same model would be compiled to other files
+LEAST_COSINE = 0.99  # of a compiled vector to that of sentence-transformers
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 
 
@@ -57,6 +58,7 @@ class CompiledEmbedder:
         self._directory = directory
         self._threads = threads
         self._lock = threading.Lock()
+        self._loaded: Embedder | _Compiled | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -64,24 +66,24 @@ class CompiledEmbedder:
 
     @property
     def dimensions(self) -> int:
-        return self._loaded.dimensions
+        return self._model.dimensions
 
     @property
     def max_tokens(self) -> int:
-        return self._loaded.max_tokens
+        return self._model.max_tokens
 
     def encode(self, texts: Sequence[str], advance: Callable[[int], None] | None = None) -> Vectors:
-        return self._loaded.encode(texts, advance)
+        return self._model.encode(texts, advance)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return self._loaded.count_tokens(texts)
+        return self._model.count_tokens(texts)
 
     @property
-    def _loaded(self) -> "Embedder | _Compiled":
+    def _model(self) -> "Embedder | _Compiled":
         with self._lock:
-            return self._load
+            self._loaded = self._loaded or self._load()
+        return self._loaded
 
-    @cached_property
     def _load(self) -> "Embedder | _Compiled":
         beside_and_cached = places(self._directory, self.name == DEFAULT_EMBEDDER or self._directory is None)
         try:
@@ -120,29 +122,42 @@ class _Compiled:
 
 
 def compile_to(folder: Path, source: SentenceTransformerEmbedder) -> None:
-    """Export a model with its tokenizer. Raises CompilationError, and EmbedderError if it cannot be loaded."""
+    """Export a model with its tokenizer.
+
+    Raises CompilationError, EmbedderError if the model cannot be loaded, and OSError if its files cannot be written.
+    """
     log.info("compiling %s for serving, once", source.name)
     model = source.model
     try:
         names = [name for name in model.tokenizer.model_input_names if name in INPUTS]
-        _export(model, names, folder / NETWORK)
+        network = _exported(model, names)
         tokenizer = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
     except Exception as error:  # OpenVINO and torch raise whatever they meet
         raise CompilationError(f"The embedder {source.name} cannot be compiled for serving ({error})") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    tokenizer.save(str(folder / TOKENIZER), pretty=False)
     about = {
         "name": source.name,
         "dimensions": source.dimensions,
         "max_tokens": source.max_tokens,
         "padding": model.tokenizer.pad_token_id or 0,
     }
+    write(network, folder / NETWORK)
+    (folder / TOKENIZER).write_text(tokenizer.to_str(), encoding="utf-8")
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    _compare(_Compiled(folder, threads=1), source)
 
 
-def _export(model: "SentenceTransformer", names: Sequence[str], path: Path) -> None:
-    """Write the network from token ids to sentence vectors in OpenVINO's form, its weights in float16."""
+def _compare(compiled: "_Compiled", source: SentenceTransformerEmbedder) -> None:
+    """Hold the vectors of a few texts against those of sentence-transformers. Raises CompilationError."""
+    texts = ["", "bridge", "When did the bridge open?", "It opened in 1932. " * 5, "It rained. " * source.max_tokens]
+    cosine = float((compiled.encode(texts) * source.encode(texts)).sum(axis=1).min())
+    if cosine < LEAST_COSINE:
+        raise CompilationError(f"Compiled, the embedder {source.name} gives other vectors (cosine {cosine:.3f})")
+
+
+def _exported(model: "SentenceTransformer", names: Sequence[str]) -> Any:
+    """The network from token ids to sentence vectors, as a graph of OpenVINO's."""
     core()
     import openvino
     import torch
@@ -162,4 +177,4 @@ def _export(model: "SentenceTransformer", names: Sequence[str], path: Path) -> N
         network = openvino.convert_model(Vectors().eval(), example_input=example)
     for given, name in zip(network.inputs, names, strict=True):
         given.get_tensor().set_names({name})
-    write(network, path)
+    return network

@@ -1,6 +1,6 @@
 """The dense index: FAISS, inner product over normalised vectors, which is their cosine."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ EXACT_UP_TO = 25_000  # passages
 PER_LIST = 64  # vectors that each list's centre is trained on
 SAMPLE = 200  # vectors whose nearest are searched for, to measure the recall
 NEAREST = 10  # of them
-DEPTH = 50  # found vectors among which those are looked for: exact cosines put them in order
+DEPTH = 50  # passages that a search hands on, which then gives them their exact cosines
 # Of a question, which lies further from the passages than they do from each other, fewer are found: see the README.
 RECALL = 0.998
 
@@ -30,8 +30,8 @@ Batches = Callable[[], Iterable[tuple[Numbers, Vectors]]]
 class Search:
     """How a dense index searches: all vectors, or those of the `probes` nearest of its `lists`.
 
-    `recall` is the share of the 10 nearest vectors that the approximate search has among its first 50, measured when
-    it was built against exact search, for vectors of its own.
+    `recall` is the share of the 10 exactly nearest vectors that are among the first 50 found, as exact cosines then
+    put them in order. It was measured when the index was built, for vectors of its own.
     """
 
     kind: Literal["exact", "ivf"]
@@ -42,7 +42,7 @@ class Search:
     def __str__(self) -> str:
         if self.kind == "exact":
             return "exact"
-        return f"approximate, {self.probes} of {self.lists:,} lists, recall@{NEAREST} {self.recall:.3f}"
+        return f"approximate, {self.probes} of {self.lists:,} lists, recall {self.recall:.3f}"
 
 
 class DenseIndex:
@@ -70,8 +70,12 @@ class DenseIndex:
     @classmethod
     def read(cls, directory: Path, search: Search) -> "DenseIndex":
         """Open what `write` has written; the vectors of an inverted index stay in the file until they are needed."""
-        flags = 0 if search.kind == "exact" else faiss.IO_FLAG_MMAP
-        return cls(faiss.read_index(str(directory / FILE_NAME), flags), search)
+        if search.kind == "exact":
+            return cls(faiss.read_index(str(directory / FILE_NAME)), search)
+        index: Any = faiss.read_index(str(directory / FILE_NAME), faiss.IO_FLAG_MMAP)
+        lists: Any = faiss.downcast_InvertedLists(index.invlists)
+        lists.prefetch_nthread = 0  # otherwise 32 threads are started for each question
+        return cls(index, search)
 
     def write(self, directory: Path) -> None:
         faiss.write_index(self._index, str(directory / FILE_NAME))
@@ -92,8 +96,12 @@ class DenseIndex:
         else:  # of a few passages none may be missed: they are looked for in every list
             probes = self.how.probes if among is None else self.how.lists
             parameters = faiss.SearchParametersIVF(nprobe=probes, **options)  # type: ignore[call-arg] # as above
-        faiss.omp_set_num_threads(1)  # of this thread: one question is not worth waking the others
-        cosines, found = self._index.search(vector.reshape(1, -1), limit, params=parameters)
+        threads = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(1)  # for this thread: one question is not worth waking others
+        try:
+            cosines, found = self._index.search(vector.reshape(1, -1), limit, params=parameters)
+        finally:
+            faiss.omp_set_num_threads(threads)
         return [(int(n), float(cosine)) for n, cosine in zip(found[0], cosines[0], strict=True) if n != -1]
 
 
@@ -108,7 +116,7 @@ def _inverted(count: int, dimensions: int, batches: Batches) -> tuple[Any, Searc
     index.cp.spherical = True
     index.cp.niter = 10
     index.cp.min_points_per_centroid = 1
-    training = _rows(batches, chosen)
+    training = _rows(batches, chosen, dimensions)
     index.train(training)
     wanted = training[random.choice(len(training), min(SAMPLE, len(training)), replace=False)]
     del training
@@ -127,14 +135,12 @@ def _inverted(count: int, dimensions: int, batches: Batches) -> tuple[Any, Searc
     return index, Search("ivf", lists, probes, round(recall, 4))
 
 
-def _rows(batches: Batches, chosen: NDArray[np.int64]) -> Vectors:
-    """The vectors at these places, in order, of all that are yielded."""
-    return np.concatenate(list(_parts(batches, chosen)))
-
-
-def _parts(batches: Batches, chosen: NDArray[np.int64]) -> Iterator[Vectors]:
+def _rows(batches: Batches, chosen: NDArray[np.int64], dimensions: int) -> Vectors:
+    """The vectors at these places, which are in order, of all that are yielded."""
+    found = np.empty((len(chosen), dimensions), dtype=np.float32)
     at = 0
     for _, vectors in batches():
-        inside = chosen[np.searchsorted(chosen, at) : np.searchsorted(chosen, at + len(vectors))]
-        yield vectors[inside - at]
+        rows = slice(*np.searchsorted(chosen, [at, at + len(vectors)]))
+        found[rows] = vectors[chosen[rows] - at]
         at += len(vectors)
+    return found

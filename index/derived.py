@@ -75,13 +75,13 @@ def check(directory: Path, meta: Meta) -> Search:
     """
     try:
         manifest = json.loads((directory / MANIFEST).read_bytes())
-        made_for, files, search = manifest["made_for"], manifest["files"], Search(**manifest["dense"])
+        if manifest["made_for"] != _made_for(meta):
+            raise DerivedIndexError("the search indexes belong to other contents")
+        files, search = manifest["files"], Search(**manifest["dense"])
     except FileNotFoundError:
         raise DerivedIndexError("the search indexes are missing") from None
     except (OSError, ValueError, KeyError, TypeError):
         raise DerivedIndexError("the manifest of the search indexes is damaged") from None
-    if made_for != _made_for(meta):
-        raise DerivedIndexError("the search indexes belong to other contents")
     if files != _hashes(directory):
         raise DerivedIndexError("the search indexes are damaged")
     return search
@@ -114,6 +114,8 @@ def _build(store: Store, directory: Path, meta: Meta) -> Search:
     _, passages = store.counts()
     dense = DenseIndex.build(passages, meta.dimensions, store.vectors, meta.dense)
     dense.write(directory)
+    how = dense.how
+    del dense  # it may be large
     LexicalIndex.build(
         directory,
         (
@@ -121,7 +123,7 @@ def _build(store: Store, directory: Path, meta: Meta) -> Search:
             for number, passage, document, _ in store.all_passages()
         ),
     )
-    return dense.how
+    return how
 
 
 def _made_for(meta: Meta) -> dict[str, object]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from filelock import FileLock
+
 from index.models import file_sha256
 
 FOLDER_NAME = "models"  # in an index's directory
@@ -23,17 +25,17 @@ def kept(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Pa
     It is filled only if it is in none of them, and then also put into those that can be written. Where none can, it
     lies in a temporary folder until the process ends. A higher `form` makes what was filled before out of date.
     """
-    found = next((place / fingerprint for place in places if _is_whole(place / fingerprint, fingerprint, form)), None)
+    name = f"{fingerprint}-{form}"
+    found = next((place / name for place in places if _is_whole(place / name)), None)
     for place in places:
-        folder = place / fingerprint
-        if folder == found:
+        if found == place / name:
             break
         try:
-            _publish(folder, fingerprint, form, partial(_link, found) if found else fill)
+            _publish(place / name, partial(_link, found) if found else fill)
         except OSError as error:
-            log.info("%s cannot be kept: %s", folder, error)
+            log.info("%s cannot be kept: %s", place / name, error)
         else:
-            found = found or folder
+            found = found or place / name
     return found or _temporary(fill)
 
 
@@ -42,35 +44,41 @@ def places(directory: Path | None, cached: bool) -> Iterator[Path]:
     if directory and directory.is_dir():
         yield directory / FOLDER_NAME
     if cached:
-        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attest"
+        try:
+            yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attest"
+        except RuntimeError:  # a user without a home
+            return
 
 
-def _is_whole(folder: Path, fingerprint: str, form: int) -> bool:
-    """Whether a folder holds what was made of these weights, every file as it was written."""
+def _is_whole(folder: Path) -> bool:
+    """Whether every file of a folder is as it was written."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        if (manifest["form"], manifest["fingerprint"]) != (form, fingerprint):
-            return False
-        return bool(manifest["files"]) and manifest["files"] == _hashes(folder)
+        files = json.loads((folder / MANIFEST).read_bytes())["files"]
+        return bool(files) and files == _hashes(folder)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _publish(folder: Path, fingerprint: str, form: int, fill: Callable[[Path], None]) -> None:
-    """Fill a new folder, and put it where it belongs by one rename."""
+def _publish(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a new folder, and put it where it belongs by one rename, unless another process has done so meanwhile."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    filling = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
-    try:
-        fill(filling)
-        manifest = {"form": form, "fingerprint": fingerprint, "files": _hashes(filling)}
-        (filling / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        filling.chmod(0o755)
-        filling.rename(folder)
-    except BaseException:
-        shutil.rmtree(filling, ignore_errors=True)
-        raise
+    with FileLock(folder.parent / "making.lock"):
+        for left in folder.parent.glob("making-*/"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        if _is_whole(folder):
+            return
+        filling = Path(tempfile.mkdtemp(prefix="making-", dir=folder.parent))
+        try:
+            fill(filling)
+            manifest = {"files": _hashes(filling)}
+            (filling / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+            filling.chmod(0o755)
+            if folder.exists():
+                shutil.rmtree(folder)
+            filling.rename(folder)
+        except BaseException:
+            shutil.rmtree(filling, ignore_errors=True)
+            raise
 
 
 def _hashes(folder: Path) -> dict[str, str]:

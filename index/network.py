@@ -81,10 +81,16 @@ def multiplied(path: Path) -> Any:
 
 
 def write(graph: Any, path: Path) -> None:
-    """Write a graph in OpenVINO's form, its weights in float16: most is then read from the file when it is needed."""
+    """Write a graph in OpenVINO's form, its weights in float16: most is then read from the file when it is needed.
+
+    Raises OSError.
+    """
     import openvino
 
-    openvino.save_model(graph, path, compress_to_fp16=True)
+    try:
+        openvino.save_model(graph, path, compress_to_fp16=True)
+    except RuntimeError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def padded(rows: Sequence[Row], length: int = 0, padding: int = 0) -> tuple[Integers, Integers, Integers]:

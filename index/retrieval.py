@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.dense import DenseIndex
+from index.dense import DEPTH, DenseIndex
 from index.derived import open_derived
 from index.documents import DocumentRef
 from index.embedding import Embedder
@@ -12,7 +12,6 @@ from index.lexical import LexicalIndex
 from index.passages import Passage
 from index.store import Meta, MissingStoreError, Store, StoreError, command
 
-DEPTH = 50  # how many passages each search hands to the fusion
 # Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
 # SQuAD training articles: recall@1 0.73 and @5 0.94, against 0.71 and 0.92 with the paper's 60 and equal weights.
 RANK_CONSTANT = 10

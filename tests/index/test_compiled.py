@@ -109,8 +109,7 @@ def test_any_sentence_transformers_model_is_compiled_once_beside_the_index(small
     vectors = first.encode(["one bridge", "two " * 100])
     assert (vectors * plain.encode(["one bridge", "two " * 100])).sum(axis=1).min() > 0.999
     assert (first.dimensions, first.max_tokens) == (32, 62)
-    (kept,) = (directory / "models").iterdir()
-    assert kept.name == plain.fingerprint
+    kept = directory / "models" / f"{plain.fingerprint}-{compiled.FORM}"
     made = (kept / compiled.NETWORK).stat().st_mtime_ns
     np.testing.assert_array_equal(CompiledEmbedder(str(small), directory).encode(["one bridge"]), vectors[:1])
     assert (kept / compiled.NETWORK).stat().st_mtime_ns == made
@@ -119,7 +118,9 @@ def test_any_sentence_transformers_model_is_compiled_once_beside_the_index(small
 def test_the_default_model_is_compiled_once_for_all_indexes(minilm: Embedder, cache: Path, tmp_path: Path) -> None:
     expected = minilm.encode(["one"])  # if not before, it is compiled now
     np.testing.assert_array_equal(CompiledEmbedder(directory=tmp_path).encode(["one"]), expected)
-    beside, cached = (place / minilm.fingerprint / "embedder.bin" for place in (tmp_path / "models", cache))
+    beside, cached = (
+        place / f"{minilm.fingerprint}-{compiled.FORM}" / "embedder.bin" for place in (tmp_path / "models", cache)
+    )
     assert beside.samefile(cached)
 
 
@@ -139,11 +140,11 @@ def test_a_model_that_cannot_be_compiled_runs_in_torch_and_says_so(
     def fail(*_: object) -> None:
         raise RuntimeError("an operation that is not known")
 
-    monkeypatch.setattr(compiled, "_export", fail)
+    monkeypatch.setattr(compiled, "_exported", fail)
     embedder = CompiledEmbedder(str(small), tmp_path)
     np.testing.assert_allclose(embedder.encode(["one"]), SentenceTransformerEmbedder(str(small)).encode(["one"]))
     assert "(an operation that is not known); it runs in torch instead" in caplog.text
-    assert list((tmp_path / "models").iterdir()) == []
+    assert not list((tmp_path / "models").glob("making-*"))
 
 
 def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:
@@ -151,4 +152,4 @@ def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:
     embedder = CompiledEmbedder(str(tmp_path / "empty"), tmp_path)
     with pytest.raises(EmbedderError, match="holds no sentence-transformers model that can be loaded"):
         embedder.encode(["one"])
-    assert not list((tmp_path / "models").iterdir())
+    assert not list((tmp_path / "models").glob("making-*"))

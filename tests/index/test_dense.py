@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -105,13 +107,15 @@ def test_an_inverted_index_knows_its_recall(inverted: tuple[DenseIndex, Vectors]
     questions = likely(6_300)[6_000:]
     found = [len(set(nearest(vectors, each, 10)) & set(search(index, each, DEPTH))) / 10 for each in questions]
     assert np.mean(found) == pytest.approx(index.how.recall, abs=0.005)
-    assert str(index.how) == f"approximate, {index.how.probes} of 310 lists, recall@10 {index.how.recall:.3f}"
+    assert str(index.how) == f"approximate, {index.how.probes} of 310 lists, recall {index.how.recall:.3f}"
 
 
 def test_an_inverted_index_read_back_answers_the_same(inverted: tuple[DenseIndex, Vectors], tmp_path: Path) -> None:
     index, vectors = inverted
     index.write(tmp_path)
     read = DenseIndex.read(tmp_path, index.how)
+    lists: Any = faiss.downcast_InvertedLists(read._index.invlists)
+    assert lists.prefetch_nthread == 0
     for question in vectors[::500]:
         assert read.search(question, 10) == index.search(question, 10)
     assert (tmp_path / "dense.faiss").stat().st_size < vectors.nbytes * 0.6  # eight bits a dimension and the numbers
@@ -143,3 +147,9 @@ def test_the_kind_goes_by_the_number_of_passages(count: int, kind: str) -> None:
 
 def test_too_few_passages_for_lists_are_searched_exactly() -> None:
     assert built(NUMBERS, VECTORS, "ivf").how == Search("exact")
+
+
+def test_a_search_leaves_the_threads_of_others_alone(inverted: tuple[DenseIndex, Vectors]) -> None:
+    before = faiss.omp_get_max_threads()
+    search(inverted[0], inverted[1][0], 10)
+    assert faiss.omp_get_max_threads() == before

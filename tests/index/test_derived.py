@@ -118,6 +118,16 @@ def test_a_manifest_of_another_shape_is_noticed(built: Path, tmp_path: Path, man
     assert search(tmp_path / "index") == search(built)
 
 
+def test_indexes_of_another_version_are_replaced_and_not_called_damaged(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "index")
+    directory, meta = generation(tmp_path / "index")
+    made_for = {"format": 1, "generation": 1, "fingerprint": meta.fingerprint}
+    (directory / derived.MANIFEST).write_text(json.dumps({"made_for": made_for, "files": {}}))
+    with pytest.raises(derived.DerivedIndexError, match="belong to other contents"):
+        derived.check(directory, meta)
+    assert search(tmp_path / "index") == search(built)
+
+
 def test_a_file_too_many_is_noticed(built: Path, tmp_path: Path) -> None:
     shutil.copytree(built, tmp_path / "index")
     directory, meta = generation(tmp_path / "index")
@@ -199,14 +209,14 @@ def test_an_inverted_index_finds_the_same_and_stays_one_until_another_is_asked_f
     expected = find("Which ship carried 154 tons?")
     assert (str(exact.dense), expected[0]) == ("exact", "22.txt")
     inverted = build(folder, tmp_path / "index", HashingEmbedder(), dense="ivf")
-    assert inverted.generation == exact.generation  # the documents are the same
+    assert (inverted.generation, inverted.embedded_passages) == (exact.generation + 1, 0)  # it may answer otherwise
     assert inverted.dense
     assert (inverted.dense.kind, inverted.dense.lists) == ("ivf", 38)
     assert find("Which ship carried 154 tons?") == expected
     (folder / "90.txt").write_text("Gas.")
     again = build(folder, tmp_path / "index", HashingEmbedder())
     assert again.dense
-    assert (again.generation, again.dense.kind) == (2, "ivf")
+    assert (again.generation, again.dense.kind) == (3, "ivf")
     assert str(build(folder, tmp_path / "index", HashingEmbedder(), dense="auto").dense) == "exact"
 
 

@@ -1,6 +1,8 @@
 """What is made of a model: made once, linked from place to place, and never half."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from index.kept import MANIFEST, kept, places
 
 SHA = "0123abcd"
+NAME = f"{SHA}-1"
 
 
 class Maker:
@@ -30,18 +33,18 @@ def make() -> Maker:
 
 def test_it_is_made_once_and_put_into_every_place(tmp_path: Path, make: Maker) -> None:
     first, second = tmp_path / "index" / "models", tmp_path / "cache"
-    assert kept(SHA, 1, [first, second], make) == first / SHA
-    assert kept(SHA, 1, [second], make) == second / SHA
+    assert kept(SHA, 1, [first, second], make) == first / NAME
+    assert kept(SHA, 1, [second], make) == second / NAME
     assert make.times == 1
-    assert (first / SHA / "network.bin").samefile(second / SHA / "network.bin")
-    assert [path.name for path in first.iterdir()] == [SHA]  # nothing half made is left
+    assert (first / NAME / "network.bin").samefile(second / NAME / "network.bin")
+    assert [path.name for path in first.glob("*/")] == [NAME]  # nothing half made is left
 
 
 def test_what_the_cache_has_is_put_beside_another_index(tmp_path: Path, make: Maker) -> None:
     kept(SHA, 1, [tmp_path / "cache"], make)
     beside = tmp_path / "other" / "models"
-    assert kept(SHA, 1, [beside, tmp_path / "cache"], make) == tmp_path / "cache" / SHA
-    assert kept(SHA, 1, [beside], make) == beside / SHA
+    assert kept(SHA, 1, [beside, tmp_path / "cache"], make) == tmp_path / "cache" / NAME
+    assert kept(SHA, 1, [beside], make) == beside / NAME
     assert make.times == 1
 
 
@@ -50,7 +53,7 @@ def test_another_fingerprint_or_a_higher_form_is_made_anew(tmp_path: Path, make:
     kept("4567", 1, [tmp_path], make)
     kept(SHA, 2, [tmp_path], make)
     assert make.times == 3
-    assert sorted(path.name for path in tmp_path.iterdir()) == [SHA, "4567"]
+    assert sorted(path.name for path in tmp_path.glob("*/")) == [NAME, f"{SHA}-2", "4567-1"]
 
 
 def cut(path: Path) -> None:
@@ -58,7 +61,7 @@ def cut(path: Path) -> None:
 
 
 def other(path: Path) -> None:
-    path.write_text(json.dumps({"form": 1}))
+    path.write_text(json.dumps({"files": {}}))
 
 
 @pytest.mark.parametrize("damage", [cut, Path.unlink, other])
@@ -93,7 +96,41 @@ def test_what_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="no"):
         kept(SHA, 1, [tmp_path], fail)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("*/")) == []
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path, make: Maker) -> None:
+    (tmp_path / "making-abandoned").mkdir()
+    kept(SHA, 1, [tmp_path], make)
+    assert [path.name for path in tmp_path.glob("*/")] == [NAME]
+
+
+def test_of_many_at_once_one_makes_it_and_all_have_it(tmp_path: Path) -> None:
+    script = """
+import sys, time
+from pathlib import Path
+from index.kept import kept
+place, log = Path(sys.argv[1]), Path(sys.argv[2])
+def fill(folder):
+    with log.open("a") as opened:
+        opened.write("made\\n")
+    time.sleep(0.3)
+    (folder / "network.bin").write_bytes(b"weights")
+assert (kept("0123", 1, [place], fill) / "network.bin").read_bytes() == b"weights"
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "cache"), str(tmp_path / "log")]
+    running = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait(timeout=60) for process in running] == [0] * 4
+    assert (tmp_path / "log").read_text() == "made\n"
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert list(places(tmp_path, cached=True)) == [tmp_path / "models"]
 
 
 def test_it_is_kept_beside_an_index_that_is_there_and_in_the_users_cache(cache: Path, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_health_answers_while_every_place_for_questions_is_taken(bridges: Path) 
 
 def test_many_questions_at_once_get_the_answers_they_get_alone(bridges: Path) -> None:
     async def scene() -> None:
-        async with _started(_settings(bridges, workers=4)) as (_, client):
+        async with _started(_settings(bridges, workers=4, remembered=0)) as (_, client):
             await _settled(client)
             questions = ["When did the bridge open?", "Did it rain?", "bridge", "1932"] * 8
             alone = {q: (await client.post("/ask", json={**ASK, "question": q})).json() for q in set(questions)}
