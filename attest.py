@@ -446,9 +446,10 @@ def bench(
     ] = Path("reports"),
 ) -> None:
     """Measure what answers cost, on a corpus made for it: latency, throughput, cold start, memory, building."""
-    import subprocess
-
     from eval import bench, costs
+    from index.embedding import EmbedderError
+    from index.store import StoreError
+    from service.reader import ReaderError
 
     try:
         with _progress(TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
@@ -460,11 +461,12 @@ def bench(
                 baseline,
                 lambda words: bar.update(task, description=words),
             )
-        for table in costs.tables(found):
-            out.print(table)
-        out.print(f"All figures: {costs.write(found, folder)}", soft_wrap=True)
-    except (bench.BenchError, subprocess.CalledProcessError) as error:
+    except (bench.BenchError, EmbedderError, StoreError, ReaderError) as error:
         raise _stop(str(error)) from None
+    for table in costs.tables(found):
+        out.print(table)
+    try:
+        out.print(f"All figures: {costs.write(found, folder)}", soft_wrap=True)
     except OSError as error:
         raise _stop(f"{error.filename} cannot be written: {error.strerror}") from None
 

@@ -1,7 +1,7 @@
 """What a user would run otherwise: the same models through sentence-transformers, FAISS and transformers, on torch.
 
 It finds by vectors alone, reads the five passages padded to the longest, and takes the best span.
-`python -m eval.baseline INDEX VECTORS` embeds the passages of an index; with a PORT, it serves `POST /ask`.
+`python -m eval.baseline embed INDEX FOLDER` writes what it needs; `serve FOLDER PORT` then answers `POST /ask`.
 """
 
 import json
@@ -16,15 +16,12 @@ import numpy as np
 import torch
 import uvicorn
 from fastapi import Body, FastAPI
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from transformers import BertConfig, BertForQuestionAnswering
 
-from index.embedding import SentenceTransformerEmbedder
-from index.network import Floats, multiplied
-from index.store import Store, model_input
-from service.reader.model import NETWORK, WEIGHTS
-
 TOP_K = 5
+TEXTS, VECTORS = "texts.json", "vectors.npy"
 LONGEST = 40  # tokens of an answer
 HEAD = 32  # dimensions of one attention head, which the graph does not tell
 
@@ -40,12 +37,18 @@ class Found:
 class Baseline:
     """Passages and their vectors in memory, and both models in torch."""
 
-    def __init__(self, texts: list[str], vectors: Floats, embedder: SentenceTransformer) -> None:
+    def __init__(
+        self,
+        texts: list[str],
+        vectors: NDArray[np.float32],
+        embedder: SentenceTransformer,
+        reader: BertForQuestionAnswering,
+    ) -> None:
         self._texts = texts
         self._embedder = embedder
         self._index = faiss.IndexFlatIP(vectors.shape[1])
         self._index.add(vectors)
-        self._reader = shipped_reader()
+        self._reader = reader
         self._tokenizer: Any = self._embedder.tokenizer  # both models have the same
 
     def ask(self, question: str) -> Found:
@@ -77,6 +80,9 @@ class Baseline:
 
 def shipped_reader() -> BertForQuestionAnswering:
     """The shipped reader as a model of transformers: the weights of the network that is shipped."""
+    from index.network import multiplied
+    from service.reader.model import NETWORK, WEIGHTS
+
     constants: dict[str, Any] = {}
     weights: dict[str, Any] = {}
     for node in multiplied(WEIGHTS / NETWORK).get_ordered_ops():
@@ -109,26 +115,32 @@ def shipped_reader() -> BertForQuestionAnswering:
     return found
 
 
-def embedder() -> SentenceTransformer:
-    path = SentenceTransformerEmbedder().path
-    return SentenceTransformer(str(path), device="cpu", local_files_only=True)
+def embed(directory: Path, folder: Path) -> None:
+    """Write texts and vectors of an index's passages and both models; print how many passages a second it embedded."""
+    from index.embedding import SentenceTransformerEmbedder
+    from index.store import Store, model_input
 
-
-def embed(directory: Path, vectors: Path) -> None:
-    """Embed the passages of an index into a file, and print how many a second."""
-    model = embedder()
+    model = SentenceTransformerEmbedder().model
     with Store.open(directory) as store:
-        inputs = [model_input(document.title, passage) for _, passage, document, _ in store.all_passages()]
+        passages = [
+            (passage.text, model_input(document.title, passage)) for _, passage, document, _ in store.all_passages()
+        ]
+    folder.mkdir()
+    (folder / TEXTS).write_text(json.dumps([text for text, _ in passages]), encoding="utf-8")
+    model.save(str(folder / "embedder"))
+    shipped_reader().save_pretrained(folder / "reader")
+    inputs = [words for _, words in passages]
     began = time.perf_counter()
-    np.save(vectors, model.encode(inputs, normalize_embeddings=True, show_progress_bar=False))
+    np.save(folder / VECTORS, model.encode(inputs, normalize_embeddings=True, show_progress_bar=False))
     print(json.dumps({"rate": len(inputs) / (time.perf_counter() - began)}))
 
 
-def serve(directory: Path, vectors: Path, port: int) -> None:
+def serve(folder: Path, port: int) -> None:
     """Answer over HTTP, with the threads that uvicorn and torch take by default."""
-    with Store.open(directory) as store:
-        texts = [passage.text for _, passage, _, _ in store.all_passages()]
-    baseline = Baseline(texts, np.load(vectors), embedder())
+    embedder = SentenceTransformer(str(folder / "embedder"), device="cpu", local_files_only=True)
+    reader = BertForQuestionAnswering.from_pretrained(folder / "reader", local_files_only=True)
+    texts = json.loads((folder / TEXTS).read_text(encoding="utf-8"))
+    baseline = Baseline(texts, np.load(folder / VECTORS), embedder, reader)
     app = FastAPI()
 
     @app.post("/ask")
@@ -139,7 +151,7 @@ def serve(directory: Path, vectors: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        embed(Path(sys.argv[1]), Path(sys.argv[2]))
+    if sys.argv[1] == "embed":
+        embed(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
-        serve(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+        serve(Path(sys.argv[2]), int(sys.argv[3]))

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from functools import partial
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from itertools import cycle
 from pathlib import Path
@@ -23,10 +25,10 @@ import numpy as np
 
 from eval import corpus
 from eval.corpus import Planted
-from index.build import Report, build
+from index.build import build
 from index.compiled import load_embedder
-from index.dense import DEPTH, NEAREST, DenseIndex
-from index.embedding import DEFAULT_EMBEDDER, Embedder, Vectors
+from index.dense import DEPTH, NEAREST, Batches, DenseIndex
+from index.embedding import DEFAULT_EMBEDDER, Vectors
 from index.network import cores
 from index.store import Store
 from service.answering import Answerer
@@ -37,7 +39,7 @@ PATIENCE = 120  # seconds for a service to answer its first question
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 PACKAGES = ("openvino", "faiss-cpu", "tantivy", "torch", "transformers", "sentence-transformers")
 WARM_UP = 20  # questions that are not measured
-CHUNK = 50_000  # vectors that are made at once
+BATCH = 50_000  # vectors that are made at once
 Watch = Callable[[str], None]
 
 
@@ -101,8 +103,8 @@ class Size:
 class VectorsOnly:
     """Retrieval by vectors alone: the question embedded, and its nearest vectors found.
 
-    The vectors are mixtures of two passages' with noise. `recall` is the share of the ten exactly nearest that are
-    found, for questions.
+    The vectors are mixtures of two passages' with noise. `recall` is recall@10 for questions, against exact search: the
+    share of the ten nearest among the first 50 found, which exact cosines then put in order.
     """
 
     passages: int
@@ -134,7 +136,7 @@ def bench(
             measured.append(_size(folder, passages, questions, with_baseline, watch))
             with Store.open(folder / "index") as store:
                 base = [vectors for _, vectors in store.vectors()]
-        large = [_vectors_only(count, np.concatenate(base)[:CHUNK], questions, watch) for count in vectors_only]
+        large = [_vectors_only(count, np.concatenate(base)[:BATCH], questions, watch) for count in vectors_only]
     return Bench(before | {"load_after": os.getloadavg()}, tuple(measured), tuple(large))
 
 
@@ -150,45 +152,53 @@ def _size(folder: Path, passages: int, count: int, with_baseline: bool, watch: W
     asked = corpus.questions(documents, count * (1 + len(CLIENTS)))
     share = len(asked) // (1 + len(CLIENTS))
     watch(f"{report.passages:,} passages: asking")
-    stages, right = _stages(index, embedder, asked[:share])
+    stages, right = _stages(index, asked[:share])
     watch(f"{report.passages:,} passages: asking over HTTP")
     command = [sys.executable, "-m", "attest", "serve", "--remembered", "0", "--index", str(index), "--port"]
     service = _service(command, asked, share)
     usual, rate = None, None
     if with_baseline:
         watch(f"{report.passages:,} passages: the usual pipeline embeds")
-        program = [sys.executable, "-m", "eval.baseline", str(index), str(folder / "vectors.npy")]
-        done = subprocess.run(program, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own program
-        rate = float(json.loads(done.stdout)["rate"])
+        program = [sys.executable, "-m", "eval.baseline"]
+        rate = _rate_of([*program, "embed", str(index), str(folder / "usual")])
         watch(f"{report.passages:,} passages: asking the usual pipeline")
-        usual = _service(program, asked, share)
+        usual = _service([*program, "serve", str(folder / "usual")], asked, share)
     return Size(
         report.passages,
         documents,
-        _rate(report),
+        report.passages / report.seconds,
         str(report.dense),
         stages,
         right,
         service,
         usual,
-        rate and round(rate, 1),
+        rate,
     )
 
 
-def _rate(report: Report) -> float:
-    return round(report.passages / report.seconds, 1)
+def _rate_of(command: Sequence[str]) -> float:
+    """The passages a second that a program says it has embedded."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=_environment(), check=False)  # noqa: S603 - our own
+    if done.returncode:
+        raise BenchError(f"This ended with {done.returncode}: {' '.join(command)}")
+    return float(json.loads(done.stdout)["rate"])
 
 
-def _stages(index: Path, embedder: Embedder, asked: Sequence[Planted]) -> tuple[dict[str, Latency], float]:
+def _environment() -> dict[str, str]:
+    """The variables for the programs that are measured: none of Attest's own, so that defaults count."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ATTEST_")}
+
+
+def _stages(index: Path, asked: Sequence[Planted]) -> tuple[dict[str, Latency], float]:
     """The stages of asking in this process, and the share that was answered rightly."""
+    embedder = load_embedder(DEFAULT_EMBEDDER, index, threads=1)  # as the service has it
     answerer = Answerer.open(index, embedder)
     answerer.warm_up()
+    stages = {"embed, of retrieve": Latency.of([_seconds(partial(embedder.encode, [each.question])) for each in asked])}
     answers = [answerer.ask(each.question) for each in asked]
     answerer.close()
-    stages = {
-        stage: Latency.of([getattr(answer.timings_ms, stage) / 1_000 for answer in answers])
-        for stage in ("retrieve", "read", "total")
-    }
+    for stage in ("retrieve", "read", "total"):
+        stages[stage] = Latency.of([getattr(answer.timings_ms, stage) / 1_000 for answer in answers])
     right = [answer.answer == each.answer for answer, each in zip(answers, asked, strict=True)]
     return stages, float(np.mean(right))
 
@@ -217,7 +227,9 @@ def _started(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    process = subprocess.Popen([*command, str(port)], stdout=subprocess.DEVNULL)  # noqa: S603 - our own programs
+    process = subprocess.Popen(  # noqa: S603 - our own programs
+        [*command, str(port)], stdout=subprocess.DEVNULL, env=_environment()
+    )
     try:
         yield process, port
     finally:
@@ -230,7 +242,8 @@ def _is_right(port: int, questions: Iterator[Planted]) -> bool:
     connection = HTTPConnection("127.0.0.1", port)
     try:
         connection.connect()
-        return _ask(connection, next(questions))[1]
+        planted = next(questions)
+        return _ask(connection, planted)[1] == planted.answer
     except OSError:
         return False
     finally:
@@ -238,13 +251,20 @@ def _is_right(port: int, questions: Iterator[Planted]) -> bool:
 
 
 def _load(port: int, clients: int, asked: Sequence[Planted]) -> Load:
-    """Ask with so many clients at once, each over a connection of its own."""
+    """Ask with so many clients at once, each over a connection of its own. Raises BenchError if one is refused."""
     waiting = iter(asked)
 
     def client(_: int) -> list[tuple[float, bool]]:
+        found = []
         connection = HTTPConnection("127.0.0.1", port)
-        found = [_ask(connection, planted) for planted in waiting]
-        connection.close()
+        try:
+            for planted in waiting:
+                seconds, answer = _ask(connection, planted)
+                found.append((seconds, answer == planted.answer))
+        except (OSError, HTTPException) as error:
+            raise BenchError(f"A question was not answered: {error}") from error
+        finally:
+            connection.close()
         return found
 
     began = time.perf_counter()
@@ -255,29 +275,42 @@ def _load(port: int, clients: int, asked: Sequence[Planted]) -> Load:
     return Load(clients, Latency.of([taken for taken, _ in found]), round(len(found) / seconds, 1), round(right, 4))
 
 
-def _ask(connection: HTTPConnection, planted: Planted) -> tuple[float, bool]:
-    """The seconds that an answer took, and whether it is the planted one."""
+def _ask(connection: HTTPConnection, planted: Planted) -> tuple[float, str | None]:
+    """The seconds that an answer took, and the answer. Raises OSError if the service refuses."""
     body = json.dumps({"question": planted.question})
     began = time.perf_counter()
     connection.request("POST", "/ask", body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     data = response.read()
     seconds = time.perf_counter() - began
-    return seconds, response.status == 200 and json.loads(data)["answer"] == planted.answer
+    if response.status != HTTPStatus.OK:
+        raise OSError(f"{response.status} {response.reason}")
+    answer: str | None = json.loads(data)["answer"]
+    return seconds, answer
 
 
 def _vectors_only(count: int, base: Vectors, questions: int, watch: Watch) -> VectorsOnly:
     """Index mixtures of real vectors, and find those nearest to real questions."""
     watch(f"{count:,} vectors: building")
-    embedder = load_embedder(DEFAULT_EMBEDDER)
 
     def batches() -> Iterator[tuple[Any, Vectors]]:
-        for at in range(0, count, CHUNK):
-            yield np.arange(at, min(count, at + CHUNK)), _mixed(base, at, min(CHUNK, count - at))
+        for at in range(0, count, BATCH):
+            yield np.arange(at, min(count, at + BATCH)), _mixed(base, at, min(BATCH, count - at))
 
+    making = 2 * _seconds(lambda: [None for _ in batches()])  # they are asked for twice
     began = time.perf_counter()
     dense = DenseIndex.build(count, base.shape[1], batches)
-    seconds = time.perf_counter() - began
+    with tempfile.TemporaryDirectory() as folder:
+        dense.write(Path(folder))
+        seconds = time.perf_counter() - began - making
+        dense = DenseIndex.read(Path(folder), dense.how)  # as it is served: mapped from its file
+        return _searched(count, base, dense, batches, questions, seconds, watch)
+
+
+def _searched(
+    count: int, base: Vectors, dense: DenseIndex, batches: Batches, questions: int, seconds: float, watch: Watch
+) -> VectorsOnly:
+    embedder = load_embedder(DEFAULT_EMBEDDER, threads=1)
     watch(f"{count:,} vectors: searching exactly")
     asked = [each.question for each in corpus.questions(len(base) // PASSAGES, questions)]
     vectors = embedder.encode(asked)
@@ -328,6 +361,12 @@ def machine() -> dict[str, Any]:
         "packages": {name: version(name) for name in PACKAGES},
         "load_before": os.getloadavg(),
     }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def _resident(process: int) -> float | None:

@@ -1,5 +1,6 @@
 """A corpus for measuring: documents of any number, always the same ones, with facts whose questions are known."""
 
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -72,7 +73,7 @@ class Text(NamedTuple):
 def text(number: int) -> Text:
     """The document of this number: a town, in about a thousand words under headings, with four facts."""
     random = Random(number)  # noqa: S311 - it has to be the same every time
-    place, name = f"{_name(random)}{random.choice(_PLACES)}", f"{number:06d}.md"
+    place, name = town(number), f"{number:06d}.md"
     things = random.sample(_THINGS, 4)
     facts = []
     paragraphs = [f"# {place}"]
@@ -104,6 +105,17 @@ def text(number: int) -> Text:
     return Text(name, "\n\n".join(paragraphs) + "\n", tuple(facts))
 
 
+def town(number: int) -> str:
+    """The name of a town, which no other number below six million has."""
+    syllables = [onset + vowel for onset in _ONSETS for vowel in _VOWELS]
+    scattered = number * 3_999_971 % len(syllables) ** 3  # like numbers have unlike names
+    found = ""
+    for _ in range(3):
+        scattered, at = divmod(scattered, len(syllables))
+        found += syllables[at]
+    return f"{found}{_CODAS[number % len(_CODAS)]}{_PLACES[number % len(_PLACES)]}".capitalize()
+
+
 def write(folder: Path, documents: int) -> None:
     """Write the first documents of the corpus into a new folder, a thousand to a folder of its own."""
     for number in range(documents):
@@ -115,14 +127,9 @@ def write(folder: Path, documents: int) -> None:
 
 def questions(documents: int, count: int) -> list[Planted]:
     """Different questions on the first documents, spread over all of them."""
-    found = {}
-    for at in range(4 * documents):
-        number = at * 7_919 % documents  # a prime: every document is met before one is met again
-        fact = text(number).facts[at // documents]
-        found[fact.question] = fact
-        if len(found) == count:
-            break
-    return list(found.values())
+    order = Random(0).sample(range(documents), documents)  # noqa: S311 - it has to be the same every time
+    asked = (text(number).facts[at] for at in range(4) for number in order)
+    return list(islice(asked, count))
 
 
 def _name(random: Random) -> str:

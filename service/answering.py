@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from service.corroboration import differing, supporting
 from service.reader import DEFAULT_READER, SENTENCES, Reader, ReaderError, Span
 from service.reader.model import load_span_reader
 from service.reader.sentence import SentenceReader
+from service.recent import Recent
 
 log = logging.getLogger(__name__)
 MAX_QUESTION = 1_000  # characters
@@ -146,7 +147,7 @@ class Answerer:
         self.retriever = retriever
         self._readers = readers
         self._threshold = threshold
-        self._answered = lru_cache(remembered)(self._answer)
+        self._recent: Recent[Answer] = Recent(remembered)
 
     @classmethod
     def open(
@@ -183,18 +184,12 @@ class Answerer:
         `documents` restricts the search to these ids. Raises QuestionError and UnknownDocumentError.
         """
         began = time.perf_counter()
-        among = None if documents is None else tuple(documents)
-        answer = self._answered(normalised_question(question), top_k, among, min_confidence)
-        total = _ms(time.perf_counter() - began)
-        timings = answer.timings_ms
-        if total < timings.total:  # it was remembered
-            timings = Timings(0, 0, total)
-        return replace(answer, question=question, timings_ms=timings)
-
-    def _answer(
-        self, words: str, top_k: int, documents: tuple[str, ...] | None, min_confidence: float | None
-    ) -> Answer:
-        return self.decide(self.retrieve(words, top_k, documents), min_confidence)
+        key = (normalised_question(question), top_k, None if documents is None else tuple(documents), min_confidence)
+        if answer := self._recent.get(key):
+            return replace(answer, question=question, timings_ms=Timings(0, 0, _ms(time.perf_counter() - began)))
+        answer = self.decide(self.retrieve(question, top_k, documents), min_confidence)
+        self._recent.put(key, answer)
+        return answer
 
     def warm_up(self) -> None:
         """Load what the first question would otherwise wait for."""

@@ -88,7 +88,7 @@ def test_the_usual_pipeline_answers_planted_questions(torch: Embedder, tmp_path:
     with Store.open(tmp_path / "index") as store:
         texts = [passage.text for _, passage, _, _ in store.all_passages()]
         vectors = np.concatenate([found for _, found in store.vectors()])
-    baseline = Baseline(texts, vectors, torch.model)
+    baseline = Baseline(texts, vectors, torch.model, shipped_reader())
     asked = corpus.questions(8, 16)
     right = [baseline.ask(each.question).answer == each.answer for each in asked]
     assert np.mean(right) >= 0.75  # it takes the highest logits, whatever they are

@@ -19,8 +19,11 @@ def test_each_fact_stands_once_in_its_document() -> None:
         for fact in document.facts:
             assert fact.document == document.name
             assert document.text.count(fact.answer) == 1
-            place = document.text.splitlines()[0].removeprefix("# ")
-            assert place in fact.question
+            assert corpus.town(number) in fact.question
+
+
+def test_no_two_towns_have_one_name() -> None:
+    assert len({corpus.town(number) for number in range(30_000)}) == 30_000
 
 
 def test_questions_are_different_and_spread_over_all_documents() -> None:

@@ -36,6 +36,7 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -
         "API_KEY": KEY,
         "WORKERS": "3",
         "QUEUE": "0",
+        "REMEMBERED": "7",
     }
     assert {name.lower() for name in values} == set(Settings.model_fields)
     for name, value in values.items():
@@ -44,6 +45,7 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -
     assert (settings.index, settings.embedder) == (Path("/var/lib/attest"), "hashing")
     assert settings.reader == "/var/lib/reader"
     assert (settings.host, settings.port, settings.workers, settings.queue) == ("0.0.0.0", 9000, 3, 0)
+    assert settings.remembered == 7
     assert settings.api_key
     assert settings.api_key.get_secret_value() == KEY
 
