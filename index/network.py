@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,9 @@ Row = tuple[Sequence[int], Sequence[int]]  # the tokens of a text and their type
 Part = tuple[list[int], list[Floats]]  # the places of some rows, and what the network gives for them: see Network.run
 # Padded to a multiple of this, a row gives the same bits in a batch of any size and length.
 STEP = 16
+# The first inference of a process sets up what OpenVINO's binding shares, and two that are first at once wait for one
+# another for ever: one holds Python's lock and wants the binding's, the other the reverse (seen with OpenVINO 2026.4).
+_FIRST = threading.Lock()
 BATCH_TOKENS = 2_048  # padded ones that are run at once
 
 
@@ -44,6 +48,8 @@ class Network:
         for _ in range(lanes):
             self._free.put(compiled.create_infer_request())
         self._others = ThreadPoolExecutor(lanes, thread_name_prefix="attest-network")
+        with _FIRST:
+            self._infer([([0], [0])], 0)
 
     def run(self, rows: Sequence[Row], padding: int = 0) -> Iterator[Part]:
         """Run all rows and yield them part by part, with one array for each output: its first axis is the part's rows.

@@ -50,6 +50,23 @@ def test_many_threads_may_ask_at_once() -> None:
                 np.testing.assert_array_equal(left[0], right[0])
 
 
+def test_the_first_inferences_of_a_process_may_be_at_once() -> None:
+    """Without care they now and then wait for one another for ever, so many processes try it."""
+    script = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from index.network import Network
+network = Network(Path(sys.argv[1]), threads=4)
+with ThreadPoolExecutor(4) as pool:
+    print(len(list(pool.map(lambda _: list(network.run([([101, 102], [0, 0])] * 8)), range(4)))))
+"""
+    command = [sys.executable, "-c", script, str(WEIGHTS / NETWORK)]
+    for _ in range(5):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == "4\n"
+
+
 def test_exact_is_float32_and_otherwise_it_is_near() -> None:
     near, right = (run(Network(WEIGHTS / NETWORK, exact=exact), rows()) for exact in (False, True))
     for text, exact in zip(near, right, strict=True):
