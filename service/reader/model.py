@@ -99,11 +99,11 @@ def run(network: SpanNetwork, of_texts: Sequence[Sequence[Window]]) -> Iterator[
 class ShippedNetwork:
     """The shipped network: int8 weights, multiplied out."""
 
-    def __init__(self, path: Path, directory: Path | None = None, threads: int = 0, exact: bool = False) -> None:
+    def __init__(self, path: Path, directory: Path | None = None, threads: int = 0) -> None:
         """Multiplied out once, it is kept in float16 beside the index of a directory, and in the user's cache."""
         self.fingerprint = file_sha256(path)
         folder = kept(self.fingerprint, FORM, list(places(directory, cached=True)), partial(_multiply_out, path))
-        self._network = Network(folder / MULTIPLIED, threads, exact)
+        self._network = Network(folder / MULTIPLIED, threads)
 
     def run(self, rows: Sequence[Row]) -> Iterator[Part]:
         return self._network.run(rows)
