@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -50,21 +52,30 @@ def test_many_threads_may_ask_at_once() -> None:
                 np.testing.assert_array_equal(left[0], right[0])
 
 
-def test_the_first_inferences_of_a_process_may_be_at_once() -> None:
-    """Without care they now and then wait for one another for ever, so many processes try it."""
-    script = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from index.network import Network
-network = Network(Path(sys.argv[1]), threads=4)
-with ThreadPoolExecutor(4) as pool:
-    print(len(list(pool.map(lambda _: list(network.run([([101, 102], [0, 0])] * 8)), range(4)))))
-"""
-    command = [sys.executable, "-c", script, str(WEIGHTS / NETWORK)]
-    for _ in range(5):
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        assert done.stdout == "4\n"
+class Watched(Network):
+    """Counts how many of these infer at once."""
+
+    calls = running = most = 0
+    lock = threading.Lock()
+
+    def _infer(self, rows: Sequence[Row], padding: int) -> list[Floats]:
+        with self.lock:
+            Watched.calls += 1
+            Watched.running += 1
+            Watched.most = max(Watched.most, Watched.running)
+        time.sleep(0.1)
+        try:
+            return super()._infer(rows, padding)
+        finally:
+            with self.lock:
+                Watched.running -= 1
+
+
+def test_the_first_inference_of_each_network_is_alone() -> None:
+    """Two that are the first of a process at once may wait for one another for ever."""
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: Watched(WEIGHTS / NETWORK, threads=1), range(3)))
+    assert (Watched.calls, Watched.most) == (3, 1)
 
 
 def test_exact_is_float32_and_otherwise_it_is_near() -> None:
