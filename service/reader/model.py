@@ -19,7 +19,7 @@ from service.reader.windows import Layout, Window, windows
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-VERSION = 2  # of what turns logits into spans, the numbers below apart
+VERSION = 3  # of what turns logits into spans, the numbers below apart
 WEIGHTS = Path(__file__).with_name("weights")
 SUMS = "SHA256SUMS"
 NETWORK = "reader.onnx"
