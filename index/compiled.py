@@ -2,9 +2,13 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +19,7 @@ from tokenizers import Tokenizer
 from index.embedding import (
     DEFAULT_EMBEDDER,
     Embedder,
+    EmbedderError,
     HashingEmbedder,
     SentenceTransformerEmbedder,
     Vectors,
@@ -34,6 +39,9 @@ INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 
 class CompilationError(Exception):
     """A model that can be loaded but not exported."""
+
+
+_ERRORS: dict[str, type[Exception]] = {each.__name__: each for each in (CompilationError, EmbedderError, OSError)}
 
 
 def load_embedder(name: str, directory: Path | None = None, threads: int = 0) -> Embedder:
@@ -87,7 +95,7 @@ class CompiledEmbedder:
     def _load(self) -> "Embedder | _Compiled":
         beside_and_cached = places(self._directory, self.name == DEFAULT_EMBEDDER or self._directory is None)
         try:
-            fill = partial(compile_to, source=self._source)
+            fill = partial(_compile_apart, self.name)
             return _Compiled(kept(self.fingerprint, FORM, list(beside_and_cached), fill), self._threads)
         except CompilationError as error:
             log.warning("%s; it runs in torch instead, which is slower", error)
@@ -121,12 +129,28 @@ class _Compiled:
         return [len(encoding.ids) for encoding in found]
 
 
+def _compile_apart(name: str, folder: Path) -> None:
+    """Compile in a process of its own: torch takes hundreds of MB, and this one may go on for months.
+
+    Raises as `compile_to`.
+    """
+    log.warning("Compiling the embedder %s for serving, once.", name)
+    command = [sys.executable, "-P", "-m", "index.compiled", name, str(folder)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # the same modules as here
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    if done.returncode:
+        kind, message = CompilationError, f"The embedder {name} cannot be compiled for serving ({done.stderr[-500:]})"
+        with suppress(ValueError, IndexError, KeyError):
+            found = json.loads(done.stdout.splitlines()[-1])
+            kind, message = _ERRORS[found["error"]], found["message"]
+        raise kind(message)
+
+
 def compile_to(folder: Path, source: SentenceTransformerEmbedder) -> None:
     """Export a model with its tokenizer.
 
     Raises CompilationError, EmbedderError if the model cannot be loaded, and OSError if its files cannot be written.
     """
-    log.info("compiling %s for serving, once", source.name)
     model = source.model
     try:
         names = [name for name in model.tokenizer.model_input_names if name in INPUTS]
@@ -178,3 +202,17 @@ def _exported(model: "SentenceTransformer", names: Sequence[str]) -> Any:
     for given, name in zip(network.inputs, names, strict=True):
         given.get_tensor().set_names({name})
     return network
+
+
+def main(name: str, folder: Path) -> None:
+    """Compile; an error is printed as JSON, for the process that waits for it."""
+    try:
+        compile_to(folder, SentenceTransformerEmbedder(name))
+    except tuple(_ERRORS.values()) as error:
+        kind = next(kind for kind, each in _ERRORS.items() if isinstance(error, each))
+        print(json.dumps({"error": kind, "message": str(error)}))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,6 +1,7 @@
 """Embedders: texts to vectors of length one."""
 
 import hashlib
+import math
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from index.models import ModelError, folder_sha256, model_folder
 
@@ -94,7 +96,8 @@ class SentenceTransformerEmbedder:
 
     @cached_property
     def max_tokens(self) -> int:
-        return int(self.model.max_seq_length or 512) - 2
+        most = self.model.max_seq_length or 512
+        return 10_000 if math.isinf(most) else int(most) - 2
 
     def encode(self, texts: Sequence[str], advance: Callable[[int], None] | None = None) -> Vectors:
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))  # like lengths, little padding
@@ -115,8 +118,11 @@ class SentenceTransformerEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         if not texts:
             return []
+        tokenizer = self.model.tokenizer
+        if isinstance(tokenizer, Tokenizer):  # of a model of word vectors
+            return [len(found.ids) for found in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
         with self._lock:
-            encoded = self.model.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
+            encoded = tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
 

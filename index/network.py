@@ -27,6 +27,7 @@ STEP = 16
 # another for ever: one holds Python's lock and wants the binding's, the other the reverse (seen with OpenVINO 2026.4).
 _FIRST = threading.Lock()
 BATCH_TOKENS = 2_048  # padded ones that are run at once
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of Linux: microseconds of time, in so many of them
 
 
 class Network:
@@ -136,9 +137,14 @@ def batched(rows: Sequence[Row], compute: Callable[[Integers, Integers, Integers
         yield part, list(compute(*padded([rows[at] for at in part])))
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(quota: Path = QUOTA) -> int:
+    """How many cores this process may use: those that it is bound to, or fewer if a container has a quota of time."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, period = map(int, quota.read_text().split())
+    except (OSError, ValueError):  # no container, or without a quota: "max"
+        return bound
+    return min(bound, -(-allowed // period))
 
 
 @cache
