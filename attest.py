@@ -435,8 +435,8 @@ def bench(
             min=1_000, envvar="ATTEST_VECTORS_ONLY", help="retrieval among so many vectors, without texts; repeatable"
         ),
     ] = None,
-    questions: Annotated[
-        int, typer.Option(min=10, envvar="ATTEST_BENCH_QUESTIONS", help="how many are asked for each figure")
+    sample: Annotated[
+        int, typer.Option(min=10, envvar="ATTEST_SAMPLE", help="how many questions are asked for each figure")
     ] = 200,
     baseline: Annotated[
         bool, typer.Option("--baseline", envvar="ATTEST_BASELINE", help="measure the usual pipeline on torch as well")
@@ -452,21 +452,21 @@ def bench(
     from service.reader import ReaderError
 
     try:
+        folder.mkdir(parents=True, exist_ok=True)  # it would be a pity to find out at the end
         with _progress(TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
             task = bar.add_task("")
             found = bench.bench(
                 passages or [1_000, 10_000],
                 vectors_only or [],
-                questions,
+                sample,
                 baseline,
                 lambda words: bar.update(task, description=words),
             )
+        for table in costs.tables(found):
+            out.print(table)
+        out.print(f"All figures: {costs.write(found, folder)}", soft_wrap=True)
     except (bench.BenchError, EmbedderError, StoreError, ReaderError) as error:
         raise _stop(str(error)) from None
-    for table in costs.tables(found):
-        out.print(table)
-    try:
-        out.print(f"All figures: {costs.write(found, folder)}", soft_wrap=True)
     except OSError as error:
         raise _stop(f"{error.filename} cannot be written: {error.strerror}") from None
 
@@ -508,9 +508,10 @@ def serve(
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)]
     )
+    model = load_embedder(settings.embedder, settings.index, threads=1)
     try:
         try:
-            check(settings.index, load_embedder(settings.embedder, settings.index))
+            check(settings.index, model)
         except MissingStoreError as error:
             err.print(Text(f"{error} The page waits for it.", style="yellow"), soft_wrap=True)
         if settings.reader == SHIPPED_READER:
@@ -531,7 +532,7 @@ def serve(
         ) from None
     host_name = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
     out.print(f"Attest is at http://{host_name}:{listener.getsockname()[1]}/ (open it in a browser; Ctrl+C stops it)")
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings, model), log_level="warning", access_log=False))
     server.run(sockets=[listener])
 
 

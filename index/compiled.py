@@ -24,7 +24,7 @@ from index.embedding import (
     SentenceTransformerEmbedder,
     Vectors,
 )
-from index.kept import kept, places
+from index.kept import keep, places
 from index.network import Network, core, write
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class CompiledEmbedder:
         beside_and_cached = places(self._directory, self.name == DEFAULT_EMBEDDER or self._directory is None)
         try:
             fill = partial(_compile_apart, self.name)
-            return _Compiled(kept(self.fingerprint, FORM, list(beside_and_cached), fill), self._threads)
+            return _Compiled(keep(self.fingerprint, FORM, list(beside_and_cached), fill), self._threads)
         except CompilationError as error:
             log.warning("%s; it runs in torch instead, which is slower", error)
             return self._source
@@ -139,7 +139,8 @@ def _compile_apart(name: str, folder: Path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # the same modules as here
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     if done.returncode:
-        kind, message = CompilationError, f"The embedder {name} cannot be compiled for serving ({done.stderr[-500:]})"
+        kind: type[Exception] = CompilationError
+        message = f"The embedder {name} cannot be compiled for serving ({done.stderr[-500:].strip()})"
         with suppress(ValueError, IndexError, KeyError):
             found = json.loads(done.stdout.splitlines()[-1])
             kind, message = _ERRORS[found["error"]], found["message"]

@@ -126,13 +126,35 @@ def _inverted(count: int, dimensions: int, batches: Batches) -> tuple[Any, Searc
         cosines, places = faiss.knn(wanted, vectors, min(NEAREST + 1, len(vectors)), faiss.METRIC_INNER_PRODUCT)
         best.add_result(cosines, numbers[places])
     best.finalize()
-    probes, recall = 0, 0.0
-    while recall < RECALL and probes < lists:
-        probes = min(lists, 2 * probes or 1)
-        index.nprobe = probes
-        found = index.search(wanted, DEPTH)[1]
-        recall = float(np.mean([np.isin(right[1:], row).mean() for right, row in zip(best.I, found, strict=True)]))
-    return index, Search("ivf", lists, probes, round(recall, 4))
+    found: dict[int, Numbers] = {}
+    probes, same = 0, 0.0
+    while same < RECALL and probes < lists:
+        index.nprobe = probes = min(lists, 2 * probes or 1)
+        found[probes] = index.search(wanted, DEPTH)[1]
+        same = float(np.mean([np.isin(right, row).mean() for right, row in zip(best.I, found[probes], strict=True)]))
+    recalls = _recalls(wanted, best.D[:, -1], found, batches)
+    probes = next((probes for probes in found if recalls[probes] >= RECALL), probes)
+    return index, Search("ivf", lists, probes, round(recalls[probes], 4))
+
+
+def _recalls(wanted: Vectors, least: Vectors, found: dict[int, Numbers], batches: Batches) -> dict[int, float]:
+    """For each number of probes, the share of the nearest vectors that were found for the wanted ones.
+
+    `least` are the cosines that the nearest have at least: of many that are alike, as of copies of a text, it does not
+    matter which are found. Each of those wanted is its own nearest, and does not count.
+    """
+    numbers = np.unique(np.concatenate([each.ravel() for each in found.values()]))
+    vectors = np.zeros((len(numbers), wanted.shape[1]), dtype=np.float32)
+    for some, theirs in batches():
+        places = np.searchsorted(numbers, some) % len(numbers)
+        right = numbers[places] == some
+        vectors[places[right]] = theirs[right]
+    recalls = {}
+    for probes, each in found.items():
+        cosines = np.einsum("qd,qfd->qf", wanted, vectors[np.searchsorted(numbers, each)])
+        near = ((cosines >= least[:, None] - 1e-6) & (each >= 0)).sum(axis=1).clip(1, NEAREST + 1)
+        recalls[probes] = float(np.mean((near - 1) / NEAREST))
+    return recalls
 
 
 def _rows(batches: Batches, chosen: NDArray[np.int64], dimensions: int) -> Vectors:

@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 log = logging.getLogger(__name__)
 
 
-def kept(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Path], None]) -> Path:
+def keep(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Path], None]) -> Path:
     """The folder that `fill` has filled for a fingerprint, in the first of these places that has it whole.
 
     It is filled only if it is in none of them, and then also put into those that can be written. Where none can, it

@@ -162,11 +162,15 @@ class Answerer:
 
         Behind a span reader stands the sentence reader, for when a sentence answers but no span stands out.
         """
-        readers = _readers(reader, embedder, directory)
-        threshold = confidence.promised(directory, _models(embedder, readers[:1]))
+        retriever = Retriever.open(directory, embedder, weights)
+        try:
+            readers = _readers(reader, embedder, directory)
+            threshold = confidence.promised(directory, _models(embedder, readers[:1]))
+        except BaseException:
+            retriever.close()
+            raise
         if threshold is not None:
             readers = readers[:1]  # the promise is about its answers
-        retriever = Retriever.open(directory, embedder, weights)
         return cls(retriever, *readers, threshold=threshold, remembered=remembered)
 
     def close(self) -> None:

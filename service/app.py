@@ -13,6 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from index.compiled import load_embedder
+from index.embedding import Embedder
 from service import pages, problems, routes
 from service.access import OwnHost
 from service.settings import Settings
@@ -33,12 +35,14 @@ _HEADERS = {
 }
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Make the service; models and index are loaded when it starts."""
+def create_app(settings: Settings, embedder: Embedder | None = None) -> FastAPI:
+    """Make the service; models and index are loaded when it starts. The embedder is by default that of the settings."""
+    if embedder is None:
+        embedder = load_embedder(settings.embedder, settings.index, threads=1)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.attest = State(settings)
+        app.state.attest = State(settings, embedder)
         app.state.attest.start()
         yield
         app.state.attest.close()

@@ -8,9 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from index.build import is_building
-from index.compiled import load_embedder
 from index.embedding import Embedder, EmbedderError
-from index.retrieval import check
 from index.store import Listing, MissingStoreError, StoreError
 from service import confidence
 from service.answering import Answerer
@@ -28,8 +26,9 @@ BUILDING = ("index-building", "The documents are being indexed; questions can be
 class State:
     """Loads in the background, so that health checks answer from the first moment."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, embedder: Embedder) -> None:
         self.settings = settings
+        self._embedder = embedder
         self.pool = Pool(settings.workers, settings.queue)
         self.listing: list[Listing] = []  # the documents of the answerer, which do not change: found once
         self._answerer: Answerer | None = None
@@ -62,12 +61,10 @@ class State:
 
     def _load(self) -> None:
         try:
-            embedder = load_embedder(self.settings.embedder, self.settings.index, threads=1)
-            if not self._is_there(embedder):
+            answerer = self._opened()
+            if not answerer:
                 return
-            answerer = Answerer.open(
-                self.settings.index, embedder, self.settings.reader, remembered=self.settings.remembered
-            )
+            self._waiting = LOADING
             if confidence.is_outdated(self.settings.index, answerer.models, answerer.retriever.meta.fingerprint):
                 log.warning("The threshold of %s was fitted for other contents; fit it anew", self.settings.index)
             answerer.warm_up()
@@ -83,23 +80,21 @@ class State:
             self._failure = "Models or index could not be loaded; the log says why."
             log.exception("models or index could not be loaded")
 
-    def _is_there(self, embedder: Embedder) -> bool:
-        """Wait until there is an index; False if the service closes before. Raises StoreError for a damaged one."""
+    def _opened(self) -> Answerer | None:
+        """Open the index once it is there; None if the service closes before. Raises StoreError for a damaged one."""
+        index = self.settings.index
         while not self._closing.is_set():
             try:
-                check(self.settings.index, embedder)
+                return Answerer.open(index, self._embedder, self.settings.reader, remembered=self.settings.remembered)
             except StoreError as error:
-                if is_building(self.settings.index):
+                if is_building(index):
                     self._waiting = BUILDING
                 elif isinstance(error, MissingStoreError):
                     self._waiting = ("nothing-indexed", str(error))
                 else:
                     raise
                 self._closing.wait(LOOK_AGAIN)
-            else:
-                self._waiting = LOADING
-                return True
-        return False
+        return None
 
 
 def state_of(request: Request) -> State:

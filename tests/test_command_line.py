@@ -23,7 +23,7 @@ from tests.conftest import ROOT, SEEDS
 from tests.service.contract import check_answer, seed_texts
 
 Write = Callable[..., Path]
-COMMANDS = ["index", "ask", "serve", "eval"]
+COMMANDS = ["index", "ask", "serve", "eval", "bench"]
 BRIDGES = {
     "a.md": "# Bridges\n\nPublished 3 May 1999\n\n## Opening\n\nIt rained. The [bridge](#) opened in **1932**.\n",
     "b.txt": "The tunnel opened in 1992.",
@@ -78,6 +78,19 @@ def test_index_says_in_one_line_what_it_did(write: Write, tmp_path: Path) -> Non
         f"1 documents, 1 passages in {index} (generation 2), … s: 0 read anew, 1 removed, "
         "0 passages embedded, 0 files not read, 1 left out by .attestignore. Dense search: exact.\n"
     )
+
+
+def test_index_makes_another_kind_of_dense_index_when_told_and_keeps_to_it(write: Write, tmp_path: Path) -> None:
+    folder = write({f"{number}.txt": f"The bridge {number} opened in {1_800 + number}." for number in range(80)})
+    words = ("index", folder, "--index", tmp_path / "index")
+    assert "(generation 1)" in (first := attest(*words).stdout)
+    assert "Dense search: exact." in first
+    other = attest(*words, "--dense", "ivf").stdout
+    assert "(generation 2)" in other
+    assert re.search(r"Dense search: approximate, \d+ of 36 lists, recall (0\.99|1\.0)\d+\.", other)
+    assert "(generation 2)" in (again := attest(*words).stdout)
+    assert "Dense search: approximate" in again
+    assert "Dense search: exact." in attest(*words, ATTEST_DENSE="exact").stdout
 
 
 def test_index_names_each_file_that_it_cannot_read(write: Write, tmp_path: Path) -> None:
@@ -455,3 +468,21 @@ def test_the_commands_work_on_the_seeds_from_another_folder(tmp_path: Path) -> N
     assert indexed.stdout.startswith("2 documents, ")
     asked = attest("ask", "When did the Soviet Union establish diplomatic relations?", "--index", tmp_path / "index")
     assert "March 3, 1945" in asked.stdout
+
+
+def test_bench_measures_and_writes_its_figures(tmp_path: Path) -> None:
+    words = ("bench", "--passages", 100, "--sample", 10, "--vectors-only", 1_000, "--report", tmp_path / "reports")
+    result = attest(*words, embedder=None)
+    assert (result.exit_code, result.stderr) == (0, "")
+    for figure in ("read, ms", "/ask, 32 clients, ms", "first right answer after", "recall@10"):
+        assert figure in result.stdout
+    assert f"All figures: {tmp_path / 'reports' / 'bench.json'}" in result.stdout
+    data = json.loads((tmp_path / "reports" / "bench.json").read_text())
+    assert (len(data["sizes"]), data["vectors_only"][0]["recall"]) == (1, 1.0)
+
+
+def test_bench_says_in_words_where_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("in the way")
+    result = attest("bench", "--report", tmp_path / "reports", "--passages", 100, "--sample", 10, embedder=None)
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'reports'} cannot be written" in result.stderr

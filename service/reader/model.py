@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tokenizers import Tokenizer
 
-from index.kept import kept, places
+from index.kept import keep, places
 from index.models import ModelError, file_sha256, folder_sha256, model_folder
 from index.network import Floats, Integers, Network, Part, Row, batched, multiplied, write
 from index.retrieval import Hit
@@ -102,7 +102,7 @@ class ShippedNetwork:
     def __init__(self, path: Path, directory: Path | None = None, threads: int = 0) -> None:
         """Multiplied out once, it is kept in float16 beside the index of a directory, and in the user's cache."""
         self.fingerprint = file_sha256(path)
-        folder = kept(self.fingerprint, FORM, list(places(directory, cached=True)), partial(_multiply_out, path))
+        folder = keep(self.fingerprint, FORM, list(places(directory, cached=True)), partial(_multiply_out, path))
         self._network = Network(folder / MULTIPLIED, threads)
 
     def run(self, rows: Sequence[Row]) -> Iterator[Part]:

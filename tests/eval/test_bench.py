@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval import bench, corpus
+from eval import bench, corpus, costs
 from eval.baseline import Baseline, shipped_reader
 from eval.bench import BenchError, Latency
 from eval.corpus import Planted
@@ -36,7 +36,7 @@ def test_vectors_are_mixtures_and_always_the_same() -> None:
 @pytest.fixture(scope="module")
 def measured() -> bench.Bench:
     told: list[str] = []
-    found = bench.bench([100], [1_500], 8, with_baseline=False, watch=told.append)
+    found = bench.bench([100], [1_500], 8, with_baseline=True, watch=told.append)
     assert told[0] == "100 passages: building"
     return found
 
@@ -53,7 +53,16 @@ def test_a_size_is_measured_from_building_to_thirty_two_clients(measured: bench.
     assert 0.3 < size.service.cold_start < 60
     assert size.service.resident is None or 100 < size.service.resident < 700
     assert size.stages["total"].p50 >= size.stages["read"].p50 > 0
-    assert (size.baseline, size.baseline_rate) == (None, None)
+
+
+def test_the_usual_pipeline_is_measured_beside_it(measured: bench.Bench) -> None:
+    (size,) = measured.sizes
+    assert size.baseline
+    assert size.baseline_rate
+    assert size.baseline_rate > 1
+    assert [load.clients for load in size.baseline.loads] == [1, 8, 32]
+    assert min(load.right for load in size.baseline.loads) >= 0.5  # of 8 questions; it never abstains
+    assert costs.ratios(size)["cold start"] == round(size.baseline.cold_start / size.service.cold_start, 2)
 
 
 def test_vectors_alone_are_searched_with_a_known_recall(measured: bench.Bench) -> None:

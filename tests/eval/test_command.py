@@ -246,7 +246,7 @@ def test_a_service_that_answers_by_a_threshold_for_other_contents_warns(
 
     def warnings() -> list[str]:
         caplog.clear()
-        state = State(Settings(index=index, embedder="hashing", reader=SENTENCES))
+        state = State(Settings(index=index, embedder="hashing", reader=SENTENCES), HashingEmbedder())
         state.start()
         answered = False
         while not answered:

@@ -28,8 +28,8 @@ def shown(found: Bench) -> str:
 def test_ratios_say_how_many_times_better() -> None:
     assert costs.ratios(SIZE) == {
         "p50": 4.5,  # 90 against 20
-        "a second, 1 clients": 4.0,
-        "a second, 32 clients": 6.25,
+        "answers a second, 1 client": 4.0,
+        "answers a second, 32 clients": 6.25,
         "cold start": 4.0,
         "building": 4.0,
         "memory": 4.0,

@@ -2,10 +2,15 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from eval.questions import load
 from index import compiled
@@ -14,6 +19,7 @@ from index.compiled import CompiledEmbedder, load_embedder
 from index.embedding import DEFAULT_EMBEDDER, Embedder, EmbedderError, HashingEmbedder, SentenceTransformerEmbedder
 from index.retrieval import Retriever
 from index.store import Store
+from service.answering import Answerer, Timings
 from tests.conftest import SEEDS
 
 
@@ -135,16 +141,74 @@ def test_a_model_that_can_be_kept_nowhere_is_compiled_all_the_same(
 
 
 def test_a_model_that_cannot_be_compiled_runs_in_torch_and_says_so(
-    small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    torch: SentenceTransformerEmbedder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("an operation that is not known")
+    """One of word vectors, which has another kind of tokenizer."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    monkeypatch.setattr(compiled, "_exported", fail)
-    embedder = CompiledEmbedder(str(small), tmp_path)
-    np.testing.assert_allclose(embedder.encode(["one"]), SentenceTransformerEmbedder(str(small)).encode(["one"]))
-    assert "(an operation that is not known); it runs in torch instead" in caplog.text
+    folder = tmp_path / "static"
+    folder.mkdir()
+    tokenizer = Tokenizer.from_file(str(torch.path / "tokenizer.json"))
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=32)]).save(str(folder))
+    embedder, plain = CompiledEmbedder(str(folder), tmp_path), SentenceTransformerEmbedder(str(folder))
+    np.testing.assert_allclose(embedder.encode(["one bridge"]), plain.encode(["one bridge"]))
+    assert f"The embedder {folder} cannot be compiled for serving" in caplog.text
+    assert "; it runs in torch instead" in caplog.text
     assert not list((tmp_path / "models").glob("making-*"))
+    assert (embedder.dimensions, embedder.max_tokens, embedder.count_tokens(["one bridge"])) == (32, 10_000, [2])
+
+
+def test_compiling_brings_no_torch_into_the_process_and_asks_nobody(small: Path, tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from index.compiled import CompiledEmbedder
+assert CompiledEmbedder(sys.argv[1], Path(sys.argv[2])).encode(["one bridge"]).shape == (1, 32)
+unwanted = ("torch", "transformers", "sentence_transformers", "openvino_telemetry")
+print(*[name for name in unwanted if sys.modules.get(name)])
+"""
+    command = [sys.executable, "-W", "error", "-c", script, str(small), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+    assert done.stderr == f"Compiling the embedder {small} for serving, once.\n"
+    assert (tmp_path / "models").is_dir()
+
+
+def test_a_program_that_compiles_reports_to_nobody(small: Path, tmp_path: Path) -> None:
+    script = """
+import socket, sys
+def refused(*_): raise AssertionError("the network was asked")
+socket.socket.connect = socket.getaddrinfo = refused
+from pathlib import Path
+from index.compiled import main
+main(sys.argv[1], Path(sys.argv[2]))
+assert sys.modules["torch"] and sys.modules["openvino_telemetry"] is None
+"""
+    subprocess.run([sys.executable, "-c", script, str(small), str(tmp_path)], check=True)
+    assert (tmp_path / compiled.NETWORK).is_file()
+
+
+def test_a_compilation_that_ends_without_a_word_is_told(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "torch.py").write_text("raise SystemExit('killed')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    CompiledEmbedder(str(small), tmp_path).encode(["one"])
+    assert f"The embedder {small} cannot be compiled for serving (" in caplog.text
+    assert "killed" in caplog.text
+
+
+def test_answers_are_the_same_on_one_thread_and_on_eight(seeds_index: Path) -> None:
+    asked = [question.question for question in load()][::12]
+    found = []
+    for threads in (1, 8):
+        answerer = Answerer.open(seeds_index, CompiledEmbedder(directory=seeds_index, threads=threads))
+        with ThreadPoolExecutor(threads) as pool:
+            found.append([replace(answer, timings_ms=Timings(0, 0, 0)) for answer in pool.map(answerer.ask, asked)])
+        answerer.close()
+    assert len(asked) > 20
+    assert found[0] == found[1]
 
 
 def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:

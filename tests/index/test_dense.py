@@ -121,6 +121,17 @@ def test_an_inverted_index_read_back_answers_the_same(inverted: tuple[DenseIndex
     assert (tmp_path / "dense.faiss").stat().st_size < vectors.nbytes * 0.6  # eight bits a dimension and the numbers
 
 
+def test_of_many_copies_it_does_not_matter_which_are_found() -> None:
+    vectors = likely(6_000)
+    vectors[::3] = vectors[0]
+    index = built(np.arange(1_000, 7_000), vectors, "ivf")
+    assert index.how.probes < index.how.lists
+    assert index.how.recall >= RECALL
+    found = search(index, vectors[0], DEPTH)
+    assert len(found) == DEPTH
+    assert {(number - 1_000) % 3 for number in found} == {0}
+
+
 def test_among_few_passages_an_inverted_index_misses_none(inverted: tuple[DenseIndex, Vectors]) -> None:
     index, vectors = inverted
     among = list(range(1_000, 7_000, 100))

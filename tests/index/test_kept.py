@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from index.kept import MANIFEST, kept, places
+from index.kept import MANIFEST, keep, places
 
 SHA = "0123abcd"
 NAME = f"{SHA}-1"
@@ -33,25 +33,25 @@ def make() -> Maker:
 
 def test_it_is_made_once_and_put_into_every_place(tmp_path: Path, make: Maker) -> None:
     first, second = tmp_path / "index" / "models", tmp_path / "cache"
-    assert kept(SHA, 1, [first, second], make) == first / NAME
-    assert kept(SHA, 1, [second], make) == second / NAME
+    assert keep(SHA, 1, [first, second], make) == first / NAME
+    assert keep(SHA, 1, [second], make) == second / NAME
     assert make.times == 1
     assert (first / NAME / "network.bin").samefile(second / NAME / "network.bin")
     assert [path.name for path in first.glob("*/")] == [NAME]  # nothing half made is left
 
 
 def test_what_the_cache_has_is_put_beside_another_index(tmp_path: Path, make: Maker) -> None:
-    kept(SHA, 1, [tmp_path / "cache"], make)
+    keep(SHA, 1, [tmp_path / "cache"], make)
     beside = tmp_path / "other" / "models"
-    assert kept(SHA, 1, [beside, tmp_path / "cache"], make) == tmp_path / "cache" / NAME
-    assert kept(SHA, 1, [beside], make) == beside / NAME
+    assert keep(SHA, 1, [beside, tmp_path / "cache"], make) == tmp_path / "cache" / NAME
+    assert keep(SHA, 1, [beside], make) == beside / NAME
     assert make.times == 1
 
 
 def test_another_fingerprint_or_a_higher_form_is_made_anew(tmp_path: Path, make: Maker) -> None:
-    kept(SHA, 1, [tmp_path], make)
-    kept("4567", 1, [tmp_path], make)
-    kept(SHA, 2, [tmp_path], make)
+    keep(SHA, 1, [tmp_path], make)
+    keep("4567", 1, [tmp_path], make)
+    keep(SHA, 2, [tmp_path], make)
     assert make.times == 3
     assert sorted(path.name for path in tmp_path.glob("*/")) == [NAME, f"{SHA}-2", "4567-1"]
 
@@ -67,23 +67,23 @@ def other(path: Path) -> None:
 @pytest.mark.parametrize("damage", [cut, Path.unlink, other])
 @pytest.mark.parametrize("name", ["network.bin", "tokenizer.json", MANIFEST])
 def test_what_is_damaged_is_made_anew(tmp_path: Path, make: Maker, name: str, damage: Callable[[Path], None]) -> None:
-    folder = kept(SHA, 1, [tmp_path], make)
+    folder = keep(SHA, 1, [tmp_path], make)
     damage(folder / name)
-    assert kept(SHA, 1, [tmp_path], make) == folder
+    assert keep(SHA, 1, [tmp_path], make) == folder
     assert make.times == 2
     assert (folder / "network.bin").read_bytes() == b"weights"
-    assert kept(SHA, 1, [tmp_path], make) == folder
+    assert keep(SHA, 1, [tmp_path], make) == folder
     assert make.times == 2
 
 
 def test_a_file_too_many_is_noticed(tmp_path: Path, make: Maker) -> None:
-    (kept(SHA, 1, [tmp_path], make) / "extra").write_text("?")
-    assert not (kept(SHA, 1, [tmp_path], make) / "extra").exists()
+    (keep(SHA, 1, [tmp_path], make) / "extra").write_text("?")
+    assert not (keep(SHA, 1, [tmp_path], make) / "extra").exists()
 
 
 def test_where_nothing_can_be_written_it_lies_in_a_temporary_folder(tmp_path: Path, make: Maker) -> None:
     (tmp_path / "file").write_text("in the way")
-    folder = kept(SHA, 1, [tmp_path / "file", tmp_path / "file" / "deeper"], make)
+    folder = keep(SHA, 1, [tmp_path / "file", tmp_path / "file" / "deeper"], make)
     assert (folder / "network.bin").read_bytes() == b"weights"
     assert tmp_path not in folder.parents
     assert make.times == 1
@@ -95,13 +95,13 @@ def test_what_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        kept(SHA, 1, [tmp_path], fail)
+        keep(SHA, 1, [tmp_path], fail)
     assert list(tmp_path.glob("*/")) == []
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path: Path, make: Maker) -> None:
     (tmp_path / "making-abandoned").mkdir()
-    kept(SHA, 1, [tmp_path], make)
+    keep(SHA, 1, [tmp_path], make)
     assert [path.name for path in tmp_path.glob("*/")] == [NAME]
 
 
@@ -109,14 +109,14 @@ def test_of_many_at_once_one_makes_it_and_all_have_it(tmp_path: Path) -> None:
     script = """
 import sys, time
 from pathlib import Path
-from index.kept import kept
+from index.kept import keep
 place, log = Path(sys.argv[1]), Path(sys.argv[2])
 def fill(folder):
     with log.open("a") as opened:
         opened.write("made\\n")
     time.sleep(0.3)
     (folder / "network.bin").write_bytes(b"weights")
-assert (kept("0123", 1, [place], fill) / "network.bin").read_bytes() == b"weights"
+assert (keep("0123", 1, [place], fill) / "network.bin").read_bytes() == b"weights"
 """
     command = [sys.executable, "-c", script, str(tmp_path / "cache"), str(tmp_path / "log")]
     running = [subprocess.Popen(command) for _ in range(4)]

@@ -1,6 +1,7 @@
 """The lexical index: BM25 over stems, with hand-worked scores."""
 
 import math
+import random
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,23 @@ def test_an_index_read_back_answers_the_same(tmp_path: Path) -> None:
     read = LexicalIndex.read(tmp_path)
     assert read.search("oil ties number42", 10) == written.search("oil ties number42", 10)
     assert read.search("number42", 10)[0][0] == 42
+
+
+def test_passages_that_cannot_be_among_the_best_are_passed_over_without_a_change(tmp_path: Path) -> None:
+    """With a limit, tantivy skips blocks of passages by their highest score (block-max WAND)."""
+    chance = random.Random(0)
+    words = [f"word{number}" for number in range(200)]
+    passages = [
+        (number, "x", "", " ".join(chance.choices(words, weights=[1 / (1 + at) for at in range(200)], k=40)))
+        for number in range(3_000)
+    ]
+    index = LexicalIndex.build(tmp_path, passages)
+    for _ in range(20):
+        question = " ".join(chance.sample(words, 5))
+        everything = index.search(question, len(passages))
+        assert len(everything) > 500
+        scores = [score for _, score in everything]
+        assert [score for _, score in index.search(question, 10)] == pytest.approx(scores[:10], abs=1e-5)
 
 
 def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:

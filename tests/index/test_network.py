@@ -1,18 +1,21 @@
 """Compiled networks: the same bits in any company, float32 on demand, and no word to anybody else."""
 
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index.network import STEP, Floats, Network, Row, batches, padded, spread
+from index.network import STEP, Floats, Network, Row, batches, cores, padded, spread
 from service.reader.model import NETWORK, WEIGHTS
 
+BOUND = len(os.sched_getaffinity(0))
 LENGTHS = [3, 16, 17, 90, 5, 144, 40, 64]
 
 
@@ -85,6 +88,18 @@ def test_exact_is_float32_and_otherwise_it_is_near() -> None:
             assert output.dtype == expected.dtype == np.float32
             assert np.abs(output - expected).max() < 0.3  # of logits that differ by more than ten
     assert np.ptp(np.concatenate([text[0] for text in right])) > 10
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("50000 100000", 1), ("150000 100000", min(2, BOUND)), ("max 100000", BOUND), ("", BOUND), (None, BOUND)],
+)
+def test_cores_are_those_it_may_use_or_what_a_container_allows(
+    tmp_path: Path, quota: str | None, expected: int
+) -> None:
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(quota)
+    assert cores(tmp_path / "cpu.max") == expected
 
 
 def test_without_texts_nothing_is_run() -> None:

@@ -435,7 +435,7 @@ def test_while_models_and_index_load_a_page_says_so_and_offers_to_look_again(tmp
     async def scene() -> None:
         settings = Settings(index=tmp_path, embedder="hashing")
         app = create_app(settings)
-        app.state.attest = State(settings)  # never started: it loads for ever
+        app.state.attest = State(settings, HashingEmbedder())  # never started: it loads for ever
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1") as client:
             for path in ("/answer?q=bridge%26&in=a", "/documents/0123456789abcdef/view?start=1&end=2&sha256=3"):
                 response = await client.get(path)
