@@ -366,7 +366,7 @@ def evaluate(
     except (QuestionsError, StoreError, EmbedderError, ReaderError) as error:
         raise _stop(str(error)) from None
     except OSError as error:
-        raise _stop(f"{error.filename} cannot be written: {error.strerror}") from None
+        raise _stop(f"{error.filename} cannot be written: {error.strerror}" if error.filename else str(error)) from None
     if reasons := [*filter(None, [refused]), *report.below(made.figures, wished)]:
         raise _stop("; ".join(reasons))
 
@@ -468,7 +468,7 @@ def bench(
     except (bench.BenchError, EmbedderError, StoreError, ReaderError) as error:
         raise _stop(str(error)) from None
     except OSError as error:
-        raise _stop(f"{error.filename} cannot be written: {error.strerror}") from None
+        raise _stop(f"{error.filename} cannot be written: {error.strerror}" if error.filename else str(error)) from None
 
 
 @app.command()

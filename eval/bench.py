@@ -30,7 +30,7 @@ from index.compiled import load_embedder
 from index.dense import DEPTH, NEAREST, Batches, DenseIndex
 from index.embedding import DEFAULT_EMBEDDER, Vectors
 from index.network import cores
-from index.store import Store
+from index.store import Kind, Store
 from service.answering import Answerer
 
 CLIENTS = (1, 8, 32)
@@ -77,7 +77,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service from its start on: seconds to the first right answer, what it did under load, and MB then resident."""
+    """A service from its start on: seconds to the first right answer, what it did under load, and MiB then resident."""
 
     cold_start: float
     loads: tuple[Load, ...]
@@ -101,7 +101,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class VectorsOnly:
-    """Retrieval by vectors alone: the question embedded, and its nearest vectors found.
+    """Dense search alone: the question embedded, and its nearest vectors found.
 
     The vectors are mixtures of two passages' with noise. `recall` is recall@10 for questions, against exact search: the
     share of the ten nearest among the first 50 found, which exact cosines then put in order.
@@ -129,14 +129,15 @@ def bench(
     """Measure each size of corpus with `questions` questions for each figure, where it has so many."""
     before = machine()
     measured = []
-    base: list[Vectors] = []
     with tempfile.TemporaryDirectory() as name:
         for passages in sorted(sizes):
             folder = Path(name) / str(passages)
             measured.append(_size(folder, passages, questions, with_baseline, watch))
+        large = []
+        if vectors_only:
             with Store.open(folder / "index") as store:
-                base = [vectors for _, vectors in store.vectors()]
-        large = [_vectors_only(count, np.concatenate(base)[:BATCH], questions, watch) for count in vectors_only]
+                base = np.concatenate([vectors for _, vectors in store.vectors()])[:BATCH]
+            large = [_vectors_only(count, base, questions, watch) for count in vectors_only]
     return Bench(before | {"load_after": os.getloadavg()}, tuple(measured), tuple(large))
 
 
@@ -154,12 +155,12 @@ def _size(folder: Path, passages: int, count: int, with_baseline: bool, watch: W
     watch(f"{report.passages:,} passages: asking")
     stages, right = _stages(index, asked[:share])
     watch(f"{report.passages:,} passages: asking over HTTP")
-    command = [sys.executable, "-m", "attest", "serve", "--remembered", "0", "--index", str(index), "--port"]
+    command = [sys.executable, "-P", "-m", "attest", "serve", "--remembered", "0", "--index", str(index), "--port"]
     service = _service(command, asked, share)
     usual, rate = None, None
     if with_baseline:
         watch(f"{report.passages:,} passages: the usual pipeline embeds")
-        program = [sys.executable, "-m", "eval.baseline"]
+        program = [sys.executable, "-P", "-m", "eval.baseline"]
         rate = _rate_of([*program, "embed", str(index), str(folder / "usual")])
         watch(f"{report.passages:,} passages: asking the usual pipeline")
         usual = _service([*program, "serve", str(folder / "usual")], asked, share)
@@ -234,17 +235,21 @@ def _started(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], 
         yield process, port
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _is_right(port: int, questions: Iterator[Planted]) -> bool:
     """Whether the next question is answered rightly; none is used up while nobody listens."""
-    connection = HTTPConnection("127.0.0.1", port)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.connect()
         planted = next(questions)
         return _ask(connection, planted)[1] == planted.answer
-    except OSError:
+    except (OSError, HTTPException):
         return False
     finally:
         connection.close()
@@ -256,7 +261,7 @@ def _load(port: int, clients: int, asked: Sequence[Planted]) -> Load:
 
     def client(_: int) -> list[tuple[float, bool]]:
         found = []
-        connection = HTTPConnection("127.0.0.1", port)
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         try:
             for planted in waiting:
                 seconds, answer = _ask(connection, planted)
@@ -289,17 +294,22 @@ def _ask(connection: HTTPConnection, planted: Planted) -> tuple[float, str | Non
     return seconds, answer
 
 
-def _vectors_only(count: int, base: Vectors, questions: int, watch: Watch) -> VectorsOnly:
+def _vectors_only(count: int, base: Vectors, questions: int, watch: Watch, kind: Kind = "auto") -> VectorsOnly:
     """Index mixtures of real vectors, and find those nearest to real questions."""
     watch(f"{count:,} vectors: building")
 
-    def batches() -> Iterator[tuple[Any, Vectors]]:
-        for at in range(0, count, BATCH):
-            yield np.arange(at, min(count, at + BATCH)), _mixed(base, at, min(BATCH, count - at))
+    making = 0.0  # the vectors takes its time too
 
-    making = 2 * _seconds(lambda: [None for _ in batches()])  # they are asked for twice
+    def batches() -> Iterator[tuple[Any, Vectors]]:
+        nonlocal making
+        for at in range(0, count, BATCH):
+            began = time.perf_counter()
+            made = np.arange(at, min(count, at + BATCH)), _mixed(base, at, min(BATCH, count - at))
+            making += time.perf_counter() - began
+            yield made
+
     began = time.perf_counter()
-    dense = DenseIndex.build(count, base.shape[1], batches)
+    dense = DenseIndex.build(count, base.shape[1], batches, kind)
     with tempfile.TemporaryDirectory() as folder:
         dense.write(Path(folder))
         seconds = time.perf_counter() - began - making
@@ -356,6 +366,7 @@ def machine() -> dict[str, Any]:
         "cpu": model,
         "flags": [flag for flag in FLAGS if flag in flags],
         "cores": cores(),
+        "threads": {"reading": cores(), "embedding questions": 1, "of the usual pipeline": cores()},
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
@@ -370,9 +381,9 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _resident(process: int) -> float | None:
-    """MB of memory that a process holds, where the system tells."""
+    """MiB of memory that a process holds, where the system tells."""
     status = Path(f"/proc/{process}/status")
     if not status.exists():
         return None
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return round(int(lines["VmRSS"].split()[0]) / 1_000, 1)
+    return round(int(lines["VmRSS"].split()[0]) / 1_024, 1)

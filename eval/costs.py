@@ -1,9 +1,10 @@
 """A bench's figures: as tables on the terminal, as JSON, and as a plot of cost against size."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -30,14 +31,28 @@ def ratios(size: Size) -> dict[str, float]:
 
 def tables(found: Bench) -> Iterator[Table]:
     """What was measured, for a person."""
+    yield _machine(found.machine)
     for size in found.sizes:
         yield from _tables(size)
     if found.vectors_only:
-        table = Table("vectors only", "dense search", "p50", "p95", "p99", "recall@10", "build", box=box.SIMPLE)
+        table = Table("dense search only", "kind", "p50", "p95", "p99", "recall@10", "build", box=box.SIMPLE)
         for each in found.vectors_only:
             row = [f"{each.passages:,}", each.dense, *_quantiles(each.latency), f"{each.recall:.3f}"]
             table.add_row(*row, f"{each.build_seconds:,.0f} s")
         yield table
+
+
+def _machine(machine: Mapping[str, Any]) -> Table:
+    """On what it was measured."""
+    table = Table(box=box.SIMPLE, show_header=False)
+    for name, value in machine.items():
+        words = value
+        if isinstance(value, Mapping):
+            words = ", ".join(f"{each} {what}" for each, what in value.items())
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            words = ", ".join(f"{each:.2f}" if isinstance(each, float) else str(each) for each in value)
+        table.add_row(name.replace("_", " "), str(words))
+    return table
 
 
 def _tables(size: Size) -> Iterator[Table]:
@@ -58,7 +73,7 @@ def _tables(size: Size) -> Iterator[Table]:
         ("usual pipeline", size.baseline, size.baseline_rate),
     ):
         if service:
-            memory = f"{service.resident:.0f} MB" if service.resident else "–"
+            memory = f"{service.resident:.0f} MiB" if service.resident else "–"
             table.add_row(name, f"{service.cold_start:.2f} s", memory, f"{rate:.0f}")
     yield table
     if found := ratios(size):

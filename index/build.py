@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from index.dense import Kind, Search
+from index.dense import Search
 from index.derived import publish_if_needed
 from index.documents import (
     Document,
@@ -27,6 +27,7 @@ from index.passages import MAX_TOKENS, Passage, split
 from index.store import (
     FILE_NAME,
     DamagedStoreError,
+    Kind,
     OutdatedStoreError,
     Store,
     Writer,

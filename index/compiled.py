@@ -2,13 +2,11 @@
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 log = logging.getLogger(__name__)
-NETWORK, TOKENIZER, ABOUT = "embedder.xml", "tokenizer.json", "embedder.json"
+NETWORK, TOKENIZER, ABOUT, FAILED = "embedder.xml", "tokenizer.json", "embedder.json", "failed.txt"
 FORM = 1  # raise it whenever the same model would be compiled to other files
 LEAST_COSINE = 0.99  # of a compiled vector to that of sentence-transformers
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
@@ -93,13 +91,19 @@ class CompiledEmbedder:
         return self._loaded
 
     def _load(self) -> "Embedder | _Compiled":
-        beside_and_cached = places(self._directory, self.name == DEFAULT_EMBEDDER or self._directory is None)
+        cached_and_beside = places(self._directory, self.name == DEFAULT_EMBEDDER or self._directory is None)
         try:
             fill = partial(_compile_apart, self.name)
-            return _Compiled(keep(self.fingerprint, FORM, list(beside_and_cached), fill), self._threads)
+            folder = keep(self.fingerprint, FORM, list(cached_and_beside), fill)
+            if not (folder / FAILED).exists():
+                return _Compiled(folder, self._threads)
+            failure = (folder / FAILED).read_text(encoding="utf-8")
         except CompilationError as error:
-            log.warning("%s; it runs in torch instead, which is slower", error)
-            return self._source
+            failure = str(error)
+        except OSError as error:
+            raise EmbedderError(f"The compiled embedder {self.name} cannot be written or read: {error}") from error
+        log.warning("%s; it runs in torch instead, which is slower", failure)
+        return self._source
 
 
 class _Compiled:
@@ -136,15 +140,22 @@ def _compile_apart(name: str, folder: Path) -> None:
     """
     log.warning("Compiling the embedder %s for serving, once.", name)
     command = [sys.executable, "-P", "-m", "index.compiled", name, str(folder)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}  # the same modules as here
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    if done.returncode:
-        kind: type[Exception] = CompilationError
-        message = f"The embedder {name} cannot be compiled for serving ({done.stderr[-500:].strip()})"
-        with suppress(ValueError, IndexError, KeyError):
-            found = json.loads(done.stdout.splitlines()[-1])
-            kind, message = _ERRORS[found["error"]], found["message"]
-        raise kind(message)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    if done.returncode == 0:
+        return
+    try:
+        error = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        raise CompilationError(
+            _failure(name, f"it ended with {done.returncode}: {done.stderr[-500:].strip()}")
+        ) from None
+    if error["kind"] != CompilationError.__name__:
+        raise _ERRORS[error["kind"]](error["message"])
+    (folder / FAILED).write_text(error["message"], encoding="utf-8")  # it would fail every time
+
+
+def _failure(name: str, reason: object) -> str:
+    return f"The embedder {name} cannot be compiled for serving ({reason})"
 
 
 def compile_to(folder: Path, source: SentenceTransformerEmbedder) -> None:
@@ -158,7 +169,7 @@ def compile_to(folder: Path, source: SentenceTransformerEmbedder) -> None:
         network = _exported(model, names)
         tokenizer = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
     except Exception as error:  # OpenVINO and torch raise whatever they meet
-        raise CompilationError(f"The embedder {source.name} cannot be compiled for serving ({error})") from error
+        raise CompilationError(_failure(source.name, error)) from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
     about = {
@@ -177,7 +188,7 @@ def _compare(compiled: "_Compiled", source: SentenceTransformerEmbedder) -> None
     """Hold the vectors of a few texts against those of sentence-transformers. Raises CompilationError."""
     texts = ["", "bridge", "When did the bridge open?", "It opened in 1932. " * 5, "It rained. " * source.max_tokens]
     cosine = float((compiled.encode(texts) * source.encode(texts)).sum(axis=1).min())
-    if cosine < LEAST_COSINE:
+    if not cosine >= LEAST_COSINE:  # nor if it is no number
         raise CompilationError(f"Compiled, the embedder {source.name} gives other vectors (cosine {cosine:.3f})")
 
 
@@ -187,7 +198,7 @@ def _exported(model: "SentenceTransformer", names: Sequence[str]) -> Any:
     import openvino
     import torch
 
-    class Vectors(torch.nn.Module):
+    class Exported(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -199,7 +210,7 @@ def _exported(model: "SentenceTransformer", names: Sequence[str]) -> Any:
     example = tuple(torch.ones(2, 16, dtype=torch.long) for _ in names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of its own calls
-        network = openvino.convert_model(Vectors().eval(), example_input=example)
+        network = openvino.convert_model(Exported().eval(), example_input=example)
     for given, name in zip(network.inputs, names, strict=True):
         given.get_tensor().set_names({name})
     return network
@@ -211,7 +222,7 @@ def main(name: str, folder: Path) -> None:
         compile_to(folder, SentenceTransformerEmbedder(name))
     except tuple(_ERRORS.values()) as error:
         kind = next(kind for kind, each in _ERRORS.items() if isinstance(error, each))
-        print(json.dumps({"error": kind, "message": str(error)}))
+        print(json.dumps({"kind": kind, "message": str(error)}))
         sys.exit(1)
 
 

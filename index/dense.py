@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.embedding import Vectors
+from index.store import Kind
 
 FILE_NAME = "dense.faiss"
-Kind = Literal["auto", "exact", "ivf"]
 # From here on the exact search of one question takes longer than embedding it: 3 ms on two cores.
 EXACT_UP_TO = 25_000  # passages
 PER_LIST = 64  # vectors that each list's centre is trained on
 SAMPLE = 200  # vectors whose nearest are searched for, to measure the recall
 NEAREST = 10  # of them
 DEPTH = 50  # passages that a search hands on, which then gives them their exact cosines
-# Of a question, which lies further from the passages than they do from each other, fewer are found: see the README.
+# Of a question, which lies further from the passages than they do from each other, fewer are found: attest bench.
 RECALL = 0.998
 
 Numbers = NDArray[np.int64]
@@ -95,7 +95,7 @@ class DenseIndex:
             parameters = faiss.SearchParameters(**options)
         else:  # of a few passages none may be missed: they are looked for in every list
             probes = self.how.probes if among is None else self.how.lists
-            parameters = faiss.SearchParametersIVF(nprobe=probes, **options)  # type: ignore[call-arg] # as above
+            parameters = faiss.SearchParametersIVF(nprobe=probes, **options)  # type: ignore[call-arg] # as faiss has it
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)  # for this thread: one question is not worth waking others
         try:

@@ -7,7 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock
@@ -22,14 +24,14 @@ log = logging.getLogger(__name__)
 def keep(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Path], None]) -> Path:
     """The folder that `fill` has filled for a fingerprint, in the first of these places that has it whole.
 
-    It is filled only if it is in none of them, and then also put into those that can be written. Where none can, it
-    lies in a temporary folder until the process ends. A higher `form` makes what was filled before out of date.
+    It is filled only if it is in none of them, and put into the places behind the first that has it, not into those
+    before: what came with an index serves that index alone. Where no place can be written, it lies in a temporary
+    folder until the process ends. A higher `form`, or another OpenVINO, makes what was filled before out of date.
     """
-    name = f"{fingerprint}-{form}"
-    found = next((place / name for place in places if _is_whole(place / name)), None)
-    for place in places:
-        if found == place / name:
-            break
+    name = f"{fingerprint}-{form}-{version('openvino')}"
+    at = next((at for at, place in enumerate(places) if _is_whole(place / name)), None)
+    found = None if at is None else places[at] / name
+    for place in places if at is None else places[at + 1 :]:
         try:
             _publish(place / name, partial(_link, found) if found else fill)
         except OSError as error:
@@ -40,14 +42,12 @@ def keep(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Pa
 
 
 def places(directory: Path | None, cached: bool) -> Iterator[Path]:
-    """Beside an index, if there is one, and in the user's cache: in XDG_CACHE_HOME, or else ~/.cache."""
+    """In the user's cache, which is XDG_CACHE_HOME or else ~/.cache, and beside an index, if there is one."""
+    if cached:
+        with suppress(RuntimeError):  # a user without a home
+            yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attest"
     if directory and directory.is_dir():
         yield directory / FOLDER_NAME
-    if cached:
-        try:
-            yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "attest"
-        except RuntimeError:  # a user without a home
-            return
 
 
 def _is_whole(folder: Path) -> bool:

@@ -71,7 +71,7 @@ class Network:
         lane = self._free.get()
         try:
             found = lane.infer({name: value for name, value in given if name in self._known}, share_inputs=True)
-            return [np.array(output) for output in found.values()]
+            return [np.array(output) for output in found.values()]  # the lane will write over its own
         finally:
             self._free.put(lane)
 

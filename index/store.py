@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.dense import Kind
 from index.documents import Document, DocumentRef, Section
 from index.embedding import DEFAULT_EMBEDDER, Embedder, Vectors
 from index.passages import Passage, context
@@ -24,6 +23,7 @@ FILE_NAME = "attest.sqlite"
 DEFAULT_DIRECTORY = ".attest"
 # Raise it whenever the tables change, or the same files would give other documents, sections or passages than before.
 FORMAT = 2
+Kind = Literal["auto", "exact", "ivf"]  # of dense index
 BATCH = 4_096  # vectors
 MAX_UNREAD = 1_000  # files that are remembered as not read
 

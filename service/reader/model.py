@@ -102,7 +102,10 @@ class ShippedNetwork:
     def __init__(self, path: Path, directory: Path | None = None, threads: int = 0) -> None:
         """Multiplied out once, it is kept in float16 beside the index of a directory, and in the user's cache."""
         self.fingerprint = file_sha256(path)
-        folder = keep(self.fingerprint, FORM, list(places(directory, cached=True)), partial(_multiply_out, path))
+        try:
+            folder = keep(self.fingerprint, FORM, list(places(directory, cached=True)), partial(_multiply_out, path))
+        except OSError as error:
+            raise ReaderError(f"The reader's network cannot be written or read: {error}") from error
         self._network = Network(folder / MULTIPLIED, threads)
 
     def run(self, rows: Sequence[Row]) -> Iterator[Part]:

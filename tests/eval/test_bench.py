@@ -69,6 +69,11 @@ def test_vectors_alone_are_searched_with_a_known_recall(measured: bench.Bench) -
     (large,) = measured.vectors_only
     assert (large.passages, large.dense, large.recall) == (1_500, "exact", 1.0)
     assert 0 < large.latency.p50 <= large.latency.p99
+    base = np.random.default_rng(0).standard_normal((100, 384)).astype(np.float32)
+    near = bench._vectors_only(2_000, base / np.linalg.norm(base, axis=1, keepdims=True), 8, print, "ivf")
+    assert near.dense.startswith("approximate, ")
+    assert 0.5 < near.recall <= 1
+    assert near.build_seconds > 0
 
 
 def test_what_it_was_measured_on_is_told(measured: bench.Bench) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import os
 import sqlite3
 import tempfile
-import tracemalloc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
@@ -454,23 +453,6 @@ def test_a_build_tells_how_far_it_is(write: Callable[..., Path], hashing: Hashin
         Progress(3, 3, 2),
         Progress(3, 3, 2, is_read=True),
     ]
-
-
-def test_memory_does_not_grow_with_the_number_of_documents(tmp_path: Path, hashing: HashingEmbedder) -> None:
-    """Beyond what the index itself needs: a KB a passage for vectors, and the names of files."""
-    peaks, passages = [], []
-    for documents in (300, 1_200):
-        folder = tmp_path / str(documents)
-        folder.mkdir()
-        for number in range(documents):
-            sentences = (f"The bridge {number} of town {line} opened in 1932, or so one reads." for line in range(60))
-            (folder / f"{number}.txt").write_text(" ".join(sentences))
-        tracemalloc.start()
-        passages.append(build(folder, tmp_path / f"index{documents}", hashing).passages)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert passages[1] - passages[0] > 3_000
-    assert peaks[1] - peaks[0] < 2_000 * (passages[1] - passages[0])  # bytes; their texts have more
 
 
 def test_many_passages_are_embedded_in_batches(write: Callable[..., Path], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from tokenizers import Tokenizer
 from eval.questions import load
 from index import compiled
 from index.build import build
-from index.compiled import CompiledEmbedder, load_embedder
+from index.compiled import CompilationError, CompiledEmbedder, compile_to, load_embedder
 from index.embedding import DEFAULT_EMBEDDER, Embedder, EmbedderError, HashingEmbedder, SentenceTransformerEmbedder
 from index.retrieval import Retriever
 from index.store import Store
@@ -115,7 +116,7 @@ def test_any_sentence_transformers_model_is_compiled_once_beside_the_index(small
     vectors = first.encode(["one bridge", "two " * 100])
     assert (vectors * plain.encode(["one bridge", "two " * 100])).sum(axis=1).min() > 0.999
     assert (first.dimensions, first.max_tokens) == (32, 62)
-    kept = directory / "models" / f"{plain.fingerprint}-{compiled.FORM}"
+    kept = directory / "models" / f"{plain.fingerprint}-{compiled.FORM}-{version('openvino')}"
     made = (kept / compiled.NETWORK).stat().st_mtime_ns
     np.testing.assert_array_equal(CompiledEmbedder(str(small), directory).encode(["one bridge"]), vectors[:1])
     assert (kept / compiled.NETWORK).stat().st_mtime_ns == made
@@ -125,7 +126,8 @@ def test_the_default_model_is_compiled_once_for_all_indexes(minilm: Embedder, ca
     expected = minilm.encode(["one"])  # if not before, it is compiled now
     np.testing.assert_array_equal(CompiledEmbedder(directory=tmp_path).encode(["one"]), expected)
     beside, cached = (
-        place / f"{minilm.fingerprint}-{compiled.FORM}" / "embedder.bin" for place in (tmp_path / "models", cache)
+        place / f"{minilm.fingerprint}-{compiled.FORM}-{version('openvino')}" / "embedder.bin"
+        for place in (tmp_path / "models", cache)
     )
     assert beside.samefile(cached)
 
@@ -157,6 +159,9 @@ def test_a_model_that_cannot_be_compiled_runs_in_torch_and_says_so(
     assert "; it runs in torch instead" in caplog.text
     assert not list((tmp_path / "models").glob("making-*"))
     assert (embedder.dimensions, embedder.max_tokens, embedder.count_tokens(["one bridge"])) == (32, 10_000, [2])
+    caplog.clear()
+    CompiledEmbedder(str(folder), tmp_path).encode(["one bridge"])  # it is not tried again
+    assert [record.getMessage()[:12] for record in caplog.records] == ["The embedder"]
 
 
 def test_compiling_brings_no_torch_into_the_process_and_asks_nobody(small: Path, tmp_path: Path) -> None:
@@ -193,7 +198,7 @@ def test_a_compilation_that_ends_without_a_word_is_told(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "torch.py").write_text("raise SystemExit('killed')")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     CompiledEmbedder(str(small), tmp_path).encode(["one"])
     assert f"The embedder {small} cannot be compiled for serving (" in caplog.text
     assert "killed" in caplog.text
@@ -209,6 +214,15 @@ def test_answers_are_the_same_on_one_thread_and_on_eight(seeds_index: Path) -> N
         answerer.close()
     assert len(asked) > 20
     assert found[0] == found[1]
+
+
+def test_a_network_that_gives_no_numbers_is_not_kept(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_numbers = np.full((5, 32), np.nan, dtype=np.float32)
+    monkeypatch.setattr(compiled._Compiled, "encode", lambda *_: no_numbers)
+    with pytest.raises(CompilationError, match=r"gives other vectors \(cosine nan\)"):
+        compile_to(tmp_path, SentenceTransformerEmbedder(str(small)))
 
 
 def test_a_folder_without_a_model_is_a_clear_error(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index.dense import DEPTH, EXACT_UP_TO, RECALL, DenseIndex, Kind, Search
+from index.dense import DEPTH, EXACT_UP_TO, RECALL, DenseIndex, Search
 from index.embedding import Vectors
+from index.store import Kind
 
 NUMBERS = np.array([10, 20, 30], dtype=np.int64)
 VECTORS = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32)

@@ -4,15 +4,21 @@ import ast
 import json
 import logging
 import shutil
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import index
 from index import derived
 from index.build import build
+from index.derived import publish_if_needed
+from index.documents import Document, DocumentRef, document_id
 from index.embedding import HashingEmbedder
+from index.passages import Passage
 from index.retrieval import Hit, Retriever
 from index.store import Meta, Store
 
@@ -230,3 +236,30 @@ def test_nothing_is_ever_unpickled() -> None:
                 imported.add((node.module or "").split(".")[0])
     assert {"sqlite3", "faiss", "tantivy"} <= imported
     assert not imported & {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+
+
+def test_building_holds_neither_all_vectors_nor_all_texts(tmp_path: Path) -> None:
+    embedder = HashingEmbedder(512)
+    sentence = "The bridge opened in 1932, or so one reads in the papers of that year. "
+    text, count = sentence * 1_000, 24_000  # 2 KB of vector each, and 49 MB together
+    ref = DocumentRef(document_id("a.txt"), "a", "a.txt", None, "0" * 64, None)
+    vector = embedder.encode([sentence])
+    with Store.create(tmp_path) as store, store.transaction() as writer:
+        for part in range(0, count, 1_000):
+            name = document_id(f"{part}.txt")
+            passages = [
+                Passage(f"{name}-{at}", name, at, at + len(sentence), None, ((at, at + len(sentence)),), sentence)
+                for at in range(0, 1_000 * len(sentence), len(sentence))
+            ]
+            whole = Document(replace(ref, id=name, uri=f"{part}.txt"), text, None, ())
+            writer.put(whole, passages, np.repeat(vector, 1_000, axis=0))
+        writer.finish(embedder, Path("documents"), [], [], 1)
+    with Store.open(tmp_path) as store:
+        meta = store.meta()
+        assert meta
+        tracemalloc.start()
+        publish_if_needed(store, meta)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert (store.directory / "generations" / "1" / "dense.faiss").stat().st_size > 48_000_000
+    assert peak < 35_000_000  # a batch of 4,096 vectors thrice, as rows, as bytes and as the array before: 25 MB

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from index.kept import MANIFEST, keep, places
 
 SHA = "0123abcd"
-NAME = f"{SHA}-1"
+OPENVINO = version("openvino")
+NAME = f"{SHA}-1-{OPENVINO}"
 
 
 class Maker:
@@ -43,9 +45,16 @@ def test_it_is_made_once_and_put_into_every_place(tmp_path: Path, make: Maker) -
 def test_what_the_cache_has_is_put_beside_another_index(tmp_path: Path, make: Maker) -> None:
     keep(SHA, 1, [tmp_path / "cache"], make)
     beside = tmp_path / "other" / "models"
-    assert keep(SHA, 1, [beside, tmp_path / "cache"], make) == tmp_path / "cache" / NAME
+    assert keep(SHA, 1, [tmp_path / "cache", beside], make) == tmp_path / "cache" / NAME
     assert keep(SHA, 1, [beside], make) == beside / NAME
     assert make.times == 1
+
+
+def test_what_came_with_an_index_is_not_put_into_the_cache(tmp_path: Path, make: Maker) -> None:
+    beside = tmp_path / "index" / "models"
+    keep(SHA, 1, [beside], make)
+    assert keep(SHA, 1, [tmp_path / "cache", beside], make) == beside / NAME
+    assert not (tmp_path / "cache").exists()
 
 
 def test_another_fingerprint_or_a_higher_form_is_made_anew(tmp_path: Path, make: Maker) -> None:
@@ -53,7 +62,7 @@ def test_another_fingerprint_or_a_higher_form_is_made_anew(tmp_path: Path, make:
     keep("4567", 1, [tmp_path], make)
     keep(SHA, 2, [tmp_path], make)
     assert make.times == 3
-    assert sorted(path.name for path in tmp_path.glob("*/")) == [NAME, f"{SHA}-2", "4567-1"]
+    assert sorted(path.name for path in tmp_path.glob("*/")) == [NAME, f"{SHA}-2-{OPENVINO}", f"4567-1-{OPENVINO}"]
 
 
 def cut(path: Path) -> None:
@@ -134,7 +143,7 @@ def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_it_is_kept_beside_an_index_that_is_there_and_in_the_users_cache(cache: Path, tmp_path: Path) -> None:
-    assert list(places(tmp_path, cached=True)) == [tmp_path / "models", cache]
+    assert list(places(tmp_path, cached=True)) == [cache, tmp_path / "models"]
     assert list(places(tmp_path / "none", cached=True)) == [cache]
     assert list(places(tmp_path, cached=False)) == [tmp_path / "models"]
     assert list(places(None, cached=False)) == []
