@@ -1,8 +1,8 @@
 """Ship a trained reader: `python -m service.reader.export MODEL DATA` writes `weights/`, all but the model card.
 
 The network becomes ONNX with its matrices in int8, one scale for each output (each row of an embedding), rounded to
-the nearest: a quarter of the size. They are multiplied out once, when they are first used, and all sums stay in floating
-point. So an answer does not depend on what else is in its batch, as it would with activations in int8 whose scale is
+the nearest: a quarter of the size. They are multiplied out once, before they are first used, and all sums stay in
+floating point. So an answer does not depend on what else is in its batch, as it would with activations in int8 whose scale is
 that of the whole batch.
 """
 
