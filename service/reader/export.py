@@ -2,8 +2,8 @@
 
 The network becomes ONNX with its matrices in int8, one scale for each output (each row of an embedding), rounded to
 the nearest: a quarter of the size. They are multiplied out once, before they are first used, and all sums stay in
-floating point. So an answer does not depend on what else is in its batch, as it would with activations in int8 whose scale is
-that of the whole batch.
+floating point. So an answer does not depend on what else is in its batch, as it would with activations in int8 whose
+scale is that of the whole batch.
 """
 
 import hashlib
