@@ -100,7 +100,7 @@ def index(
         Literal["auto", "exact", "ivf"] | None,
         typer.Option(
             envvar="ATTEST_DENSE",
-            help="search all vectors, or those of the nearest lists of an inverted index (ivf); auto: by their number",
+            help="search all vectors, or only the nearest lists of an inverted index (ivf, from 64 on); auto: by size",
             show_default="as the index was built; auto for a new one",
         ),
     ] = None,
@@ -355,6 +355,7 @@ def evaluate(
                     command = shlex.join(["attest", "eval", "--compare", *options])
                     out.print(compare.markdown(found, command, datetime.now(UTC).date()), soft_wrap=True)
                     return
+                folder.mkdir(parents=True, exist_ok=True)  # it would be a pity to find out at the end
                 bar.update(task, total=len(asked.questions))
                 answerer = Answerer.open(asked.index, model, settings.reader)
                 outcomes = run(answerer, asked.questions, setting, watch)
@@ -513,7 +514,7 @@ def serve(
         try:
             check(settings.index, model)
         except MissingStoreError as error:
-            err.print(Text(f"{error} The page waits for it.", style="yellow"), soft_wrap=True)
+            err.print(Text(f"{error}\nThe page waits for it.", style="yellow"), soft_wrap=True)
         if settings.reader == SHIPPED_READER:
             check_weights()
     except (StoreError, EmbedderError, ReaderError) as error:

@@ -59,7 +59,8 @@ def tables(report: Report) -> Iterator[Table]:
         table.add_row(name, shown(name, value.value), interval(value), str(value.n))
     yield table
     for field, groups in report.groups.items():
-        columns = [Column(name, justify="right", no_wrap=True) for name in (*_SHORT.values(), *_COUNTS.values())]
+        columns = [Column(name, justify="right", no_wrap=True) for name in _SHORT.values()]
+        columns += [Column(name, justify="right", width=max(map(len, name.split()))) for name in _COUNTS.values()]
         table = Table(Column(field, overflow="fold"), *columns, box=SIMPLE, collapse_padding=True, pad_edge=False)
         for group, figures in groups.items():
             cells = [shown(name, figures[name].value) for name in _SHORT]
