@@ -1,16 +1,16 @@
-"""From a folder of files to an index: what changed is read, split, embedded and published."""
+"""From files to an index: what changed is read, split, embedded and published."""
 
 import hashlib
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from index import originals
 from index.dense import Search
 from index.derived import publish_if_needed
 from index.documents import (
@@ -19,24 +19,28 @@ from index.documents import (
     UnreadableFileError,
     document,
     document_id,
+    file_name,
     find_files,
     read_bytes,
 )
 from index.embedding import Embedder, EmbedderError
 from index.passages import MAX_TOKENS, Passage, split
 from index.store import (
-    FILE_NAME,
-    DamagedStoreError,
+    FORMAT,
+    MAX_UNREAD,
     Kind,
-    OutdatedStoreError,
+    Listing,
+    Meta,
     Store,
     Writer,
+    check_embedder,
     make_directory,
     model_input,
     model_input_sha256,
 )
+from index.writing import Tell, alone, clear, opened_or_anew, writing
 
-LOCK = "build.lock"
+log = logging.getLogger(__name__)
 SUGGESTIONS = ".attestsuggestions"
 CONTEXT_TOKENS = 48  # of the embedder's tokens, kept free for title and section
 LEAST_TOKENS = 16  # of a passage: an embedder that takes fewer is of no use
@@ -60,6 +64,22 @@ Watch = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """The generation after documents were added or removed, and those that were added."""
+
+    generation: int
+    documents: tuple[Listing, ...]
+
+
+class UnreadableFilesError(Exception):
+    """Files that were not added, and with them none; `unread` holds (name, reason)."""
+
+    def __init__(self, unread: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{name}: {reason}" for name, reason in unread))
+        self.unread = tuple(unread)
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a build did. `unread` holds (path, reason); `set_aside` is a store that was replaced.
 
@@ -80,69 +100,166 @@ class Report:
 
 
 def build(
-    folder: Path, directory: Path, embedder: Embedder, watch: Watch = lambda _: None, dense: Kind | None = None
+    folder: Path,
+    directory: Path,
+    embedder: Embedder,
+    watch: Watch = lambda _: None,
+    dense: Kind | None = None,
+    waiting: Tell = log.warning,
 ) -> Report:
     """Bring the index in `directory` up to date with the files of `folder`, in one transaction.
 
     Only what changed is embedded, and files that are gone are removed; one that is there but out of reach keeps its
-    document, unless its vectors are another embedder's. If no file can be read, the index stays as it was; if nothing
-    changed, its generation does. `watch` is told of each step. `dense` is the kind of dense index, by default that of
-    the index as it was, or `auto` for a new one. Raises NotADirectoryError, StoreError and EmbedderError.
+    document, unless its vectors are another embedder's. Documents that were added by themselves stay. If no file can
+    be read, the index stays as it was; if nothing changed, its generation does. `watch` is told of each step, and
+    `waiting` of another process that writes. `dense` is the kind of dense index, by default that of the index as it
+    was, or `auto` for a new one. Raises NotADirectoryError, StoreError, EmbedderError and OSError.
     """
     began = time.monotonic()
     found = find_files(folder)
     suggestions = _suggestions(folder)
     kept: set[str] = set()
     unread = list(found.unread)
-    with _writer(directory) as (store, set_aside):
-        with store.transaction() as writer:
-            before = store.meta()
-            stored = {listing.ref.id: listing.ref.sha256 for listing in store.listing()}
-            current = before is not None and before.embedder_sha256 == embedder.fingerprint
-            batch = _Batch(writer, embedder, current, len(found.files), watch)
-            for uri, path in found.files:
-                try:
-                    data = read_bytes(uri, path)
-                    if not current or stored.get(document_id(uri)) != hashlib.sha256(data).hexdigest():
-                        batch.add(uri, data)
-                    kept.add(document_id(uri))
-                except UnreadableFileError as error:
-                    if current and isinstance(error, OutOfReachError) and document_id(uri) in stored:
+    make_directory(directory)
+    with alone(directory, waiting=waiting):
+        store, set_aside = opened_or_anew(directory)
+        with store:
+            with store.transaction() as writer:
+                before = store.meta()
+                listed = {listing.ref.id: listing for listing in store.listing()}
+                current = before is not None and before.embedder_sha256 == embedder.fingerprint
+                batch = _Batch(writer, embedder, current, len(found.files), watch)
+                for uri, path in found.files:
+                    try:
+                        data = read_bytes(uri, path)
+                        if not current or not _is_stored(listed.get(document_id(uri)), data):
+                            batch.add(uri, data)
                         kept.add(document_id(uri))
-                    unread.append((os.fsencode(uri).decode("utf-8", "replace"), str(error)))
-                batch.file_done()
-            batch.read()
-            gone = stored.keys() - kept if kept else set()
-            for missing in gone:
-                writer.delete(missing)
-            asked = (str(folder.resolve()), tuple(suggestions))
-            same = before is not None and (before.folder, before.suggestions) == asked
-            if kept:
-                kind = dense or (before.dense if before else "auto")
-                same = same and before is not None and before.dense == kind
-                changed = bool(batch.documents or gone or not same)
-                generation = (before.generation if before else 0) + changed
-                writer.finish(embedder, folder, suggestions, unread, generation, kind)
-        meta = store.meta()
-        return Report(
-            generation=meta.generation if meta else 0,
-            dense=publish_if_needed(store, meta) if meta else None,
-            documents=len(kept),
-            passages=store.counts()[1],
-            changed_documents=batch.documents,
-            removed_documents=len(gone),
-            embedded_passages=batch.embedded,
-            ignored_files=found.ignored,
-            unread=tuple(unread),
-            set_aside=set_aside,
-            seconds=time.monotonic() - began,
-        )
+                    except UnreadableFileError as error:
+                        if current and isinstance(error, OutOfReachError) and document_id(uri) in listed:
+                            kept.add(document_id(uri))
+                        unread.append((os.fsencode(uri).decode("utf-8", "replace"), str(error)))
+                    batch.file_done()
+                gone = {each.ref.id for each in listed.values() if not each.added} - kept if kept else set()
+                if kept and not current:  # those that were added, by another embedder or lost with a damaged store
+                    for uri, path in originals.every(directory):
+                        if document_id(uri) not in kept:
+                            batch.add(uri, path.read_bytes(), added=True)
+                batch.read()
+                for missing in gone:
+                    writer.delete(missing)
+                if kept:
+                    made = replace(
+                        before if before and current else _meta(embedder),
+                        folder=str(folder.resolve()),
+                        suggestions=tuple(suggestions),
+                        dense=dense or (before.dense if before else "auto"),
+                    )
+                    changed = bool(batch.documents or gone or made != before)
+                    writer.finish(
+                        replace(
+                            made,
+                            generation=(before.generation if before else 0) + changed,
+                            unread=tuple(unread[:MAX_UNREAD]),
+                            more_unread=len(unread[MAX_UNREAD:]),
+                        )
+                    )
+                meta = store.meta()
+                search = publish_if_needed(store, meta) if meta else None
+            clear(store)
+            return Report(
+                generation=meta.generation if meta else 0,
+                dense=search,
+                documents=store.counts()[0],
+                passages=store.counts()[1],
+                changed_documents=batch.documents,
+                removed_documents=len(gone),
+                embedded_passages=batch.embedded,
+                ignored_files=found.ignored,
+                unread=tuple(unread),
+                set_aside=set_aside,
+                seconds=time.monotonic() - began,
+            )
+
+
+def _is_stored(listing: Listing | None, data: bytes) -> bool:
+    return listing is not None and not listing.added and listing.ref.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def add(
+    directory: Path,
+    files: Sequence[tuple[str, bytes]],
+    embedder: Embedder,
+    patience: float = -1,
+    waiting: Tell = log.warning,
+) -> Change:
+    """Add files by their names, or replace the documents that have these names; all of them or none.
+
+    When this returns, they are on the disk. Raises UnreadableFilesError if any cannot be read, StoreError, BusyError
+    among it, EmbedderError and OSError.
+    """
+    with writing(directory, patience, waiting) as store, store.transaction() as writer:
+        before = store.meta() or _meta(embedder)
+        check_embedder(before, directory, embedder)
+        listed = {listing.ref.id: listing for listing in store.listing()}
+        batch = _Batch(writer, embedder, reuse_vectors=True)
+        unread, ids = [], []
+        for uri, data in files:
+            try:
+                ids.append(document_id(uri))
+                found = listed.get(ids[-1])
+                if not found:
+                    file_name(uri)
+                if not (found and found.added and found.ref.sha256 == hashlib.sha256(data).hexdigest()):
+                    batch.add(uri, data, added=True)
+            except UnreadableFileError as error:
+                unread.append((uri, str(error)))
+        if unread:
+            raise UnreadableFilesError(unread)
+        batch.read()
+        for uri, data in files:
+            originals.keep(directory, uri, data)
+        if not batch.documents:
+            return Change(before.generation, tuple(store.listing(id_)[0] for id_ in ids))
+        return _changed(store, writer, before, ids)
+
+
+def remove(
+    directory: Path, ids: Sequence[str], embedder: Embedder, patience: float = -1, waiting: Tell = log.warning
+) -> Change:
+    """Remove the documents with these ids; all of them or none.
+
+    When this returns, none of them answers again. Raises KeyError with an id that is not there, and as `add`.
+    """
+    with writing(directory, patience, waiting) as store, store.transaction() as writer:
+        before = store.meta() or _meta(embedder)
+        check_embedder(before, directory, embedder)
+        for id_ in dict.fromkeys(ids):
+            if not store.has_document(id_):
+                raise KeyError(id_)
+            writer.delete(id_)
+        return _changed(store, writer, before, [])
+
+
+def _changed(store: Store, writer: Writer, before: Meta, ids: Sequence[str]) -> Change:
+    """Make the next generation of what a writer has changed, and whatever searches it, before it counts."""
+    writer.finish(replace(before, generation=before.generation + 1))
+    meta = store.meta() or before
+    publish_if_needed(store, meta)
+    return Change(meta.generation, tuple(store.listing(id_)[0] for id_ in ids))
+
+
+def _meta(embedder: Embedder) -> Meta:
+    """That of an index before its first generation."""
+    return Meta(FORMAT, 0, "", "", embedder.name, embedder.fingerprint, embedder.dimensions, (), ())
 
 
 class _Batch:
     """Documents that wait until there are enough passages to embed together."""
 
-    def __init__(self, writer: Writer, embedder: Embedder, reuse_vectors: bool, files: int, watch: Watch) -> None:
+    def __init__(
+        self, writer: Writer, embedder: Embedder, reuse_vectors: bool, files: int = 0, watch: Watch = lambda _: None
+    ) -> None:
         self.documents = self.embedded = 0
         self._writer = writer
         self._embedder = embedder
@@ -162,9 +279,9 @@ class _Batch:
     def _tell(self, is_read: bool = False) -> None:
         self._watch(Progress(self._done, self._files, self.embedded, is_read))
 
-    def add(self, uri: str, data: bytes) -> None:
+    def add(self, uri: str, data: bytes, added: bool = False) -> None:
         """Read and split one file. Raises UnreadableFileError."""
-        read, structure = document(uri, data)
+        read, structure = document(uri, data, added)
         limit = min(MAX_TOKENS, self._embedder.max_tokens - CONTEXT_TOKENS)
         if limit < LEAST_TOKENS:
             raise EmbedderError(
@@ -210,39 +327,3 @@ def _suggestions(folder: Path) -> list[str]:
     except (OSError, UnicodeDecodeError):
         return []
     return [line.strip() for line in lines if line.strip()]
-
-
-def is_building(directory: Path) -> bool:
-    """Whether a build is under way in an index directory."""
-    if not (directory / LOCK).exists():
-        return False
-    try:
-        with FileLock(directory / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
-@contextmanager
-def _writer(directory: Path) -> Iterator[tuple[Store, Path | None]]:
-    """Open the store for the one process that may build at a time; the others wait."""
-    make_directory(directory)
-    with FileLock(directory / LOCK):
-        store, set_aside = _writable(directory)
-        with store:
-            yield store, set_aside
-
-
-def _writable(directory: Path) -> tuple[Store, Path | None]:
-    """Open the store to write; one damaged or of another version is renamed, and its new name returned."""
-    try:
-        return Store.create(directory), None
-    except (DamagedStoreError, OutdatedStoreError) as error:
-        path = directory / FILE_NAME
-        kind = "older" if isinstance(error, OutdatedStoreError) else "damaged"
-        aside = path.with_name(f"{FILE_NAME}.{kind}-{time.time_ns()}")
-        for suffix in ("", "-wal", "-shm"):
-            beside = path.with_name(FILE_NAME + suffix)
-            if beside.exists():
-                beside.rename(aside.with_name(aside.name + suffix))
-        return Store.create(directory), aside

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from filelock import FileLock
 from index.dense import DenseIndex, Search
 from index.lexical import LexicalIndex
 from index.passages import context
-from index.store import Meta, Store, StoreError
+from index.store import Meta, Store, StoreError, not_written, sync
 
 FOLDER_NAME = "generations"
 MANIFEST = "manifest.json"
@@ -35,7 +34,7 @@ def open_derived(store: Store, meta: Meta) -> tuple[DenseIndex, LexicalIndex]:
     """
     directory = store.directory / FOLDER_NAME / str(meta.generation)
     try:
-        with _alone(store.directory):
+        with _alone(directory):
             try:
                 search = check(directory, meta)
             except DerivedIndexError as error:
@@ -50,21 +49,27 @@ def open_derived(store: Store, meta: Meta) -> tuple[DenseIndex, LexicalIndex]:
 
 
 def publish_if_needed(store: Store, meta: Meta) -> Search:
-    """Build the derived indexes of the store's generation unless they are there and whole; tell how they search."""
+    """Build the derived indexes of the store's generation unless they are there and whole; tell how they search.
+
+    Raises StoreError.
+    """
     directory = store.directory / FOLDER_NAME / str(meta.generation)
-    with _alone(store.directory):
-        try:
-            return check(directory, meta)
-        except DerivedIndexError:
-            _publish(store, meta)
-            return check(directory, meta)
+    try:
+        with _alone(directory):
+            try:
+                return check(directory, meta)
+            except DerivedIndexError:
+                _publish(store, meta)
+                return check(directory, meta)
+    except (OSError, RuntimeError, ValueError, DerivedIndexError) as error:  # as above
+        raise not_written(store.directory, error) from error
 
 
 @contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """Let one process at a time look at, build and clear derived indexes."""
-    (directory / FOLDER_NAME).mkdir(exist_ok=True)
-    with FileLock(directory / f"{FOLDER_NAME}.lock"):
+    """Let one process at a time look at or build the derived indexes of a generation; others' readers do not wait."""
+    directory.parent.mkdir(exist_ok=True)
+    with FileLock(directory.with_suffix(".lock")):
         yield
 
 
@@ -96,18 +101,25 @@ def _publish(store: Store, meta: Meta) -> None:
         manifest = {"made_for": _made_for(meta), "dense": asdict(search), "files": _hashes(building)}
         (building / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         for path in [*_files(building), building / MANIFEST, building]:
-            _sync(path)
+            sync(path)
         target = parent / str(meta.generation)
         if target.exists():
             target.rename(building.with_name(building.name + "-replaced"))
         building.rename(target)
-        _sync(parent)
+        sync(parent)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    for old in parent.iterdir():
-        if old.is_dir() and not (old.name.isdigit() and int(old.name) >= meta.generation):
-            shutil.rmtree(old, ignore_errors=True)
+
+
+def clear(directory: Path, generation: int) -> None:
+    """Remove what belongs to a generation before this, and what a killed process left; for the one that writes.
+
+    What a reader has open stays with it.
+    """
+    for old in (directory / FOLDER_NAME).glob("*"):
+        if not old.stem.isdigit() or int(old.stem) < generation:
+            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
 
 
 def _build(store: Store, directory: Path, meta: Meta) -> Search:
@@ -140,11 +152,3 @@ def _hashes(directory: Path) -> dict[str, str]:
         with path.open("rb") as opened:
             hashes[path.relative_to(directory).as_posix()] = hashlib.file_digest(opened, "sha256").hexdigest()
     return hashes
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

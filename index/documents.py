@@ -14,6 +14,7 @@ from index.structure import Block, Structure, parse
 
 SUFFIXES = (".txt", ".md")
 MAX_BYTES = 20_000_000
+MAX_NAME = 200  # bytes
 MAX_TITLE = 300  # code points
 LANGUAGE_SAMPLE = 5_000  # code points: more of them would not make the language surer
 IGNORE_FILE = ".attestignore"
@@ -53,12 +54,18 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One source: `text` is the file decoded and never edited; all offsets are code points in it."""
+    """One source: `text` is the file decoded, or what was taken out of it, and never edited.
+
+    All offsets are code points in it. `pages` are where its pages begin, if it has pages; it was `added` by itself,
+    or found in the folder.
+    """
 
     ref: DocumentRef
     text: str
     url: str | None
     sections: tuple[Section, ...]
+    pages: tuple[int, ...] = ()
+    added: bool = False
 
     @property
     def id(self) -> str:
@@ -88,14 +95,29 @@ def decode(data: bytes) -> str:
     return text
 
 
-def document(uri: str, data: bytes) -> tuple[Document, Structure]:
+def file_name(name: str) -> str:
+    """A name under which a file can be added: that of a file alone, of a kind that is read.
+
+    Raises UnreadableFileError.
+    """
+    if not name.isprintable() or name.startswith(".") or "/" in name or "\\" in name:
+        raise UnreadableFileError("its name is not that of a file alone")
+    if len(name.encode(errors="replace")) > MAX_NAME:
+        raise UnreadableFileError(f"its name has more than {MAX_NAME} bytes")
+    if PurePosixPath(name).suffix.lower() not in SUFFIXES:
+        raise UnreadableFileError(f"not a {' or '.join(SUFFIXES)} file")
+    return name
+
+
+def document(uri: str, data: bytes, added: bool = False) -> tuple[Document, Structure]:
     """Read a file's bytes into a Document and the structure of its text."""
     text = decode(data)
     structure = parse(text)
     title = _words(structure.title or "") or PurePosixPath(uri).stem
     lang = structure.lang or language(_beginning(text, structure.blocks))
     ref = DocumentRef(document_id(uri), title, uri, structure.date, hashlib.sha256(data).hexdigest(), lang)
-    return Document(ref, text, structure.url, tuple(_sections(structure.blocks, title, len(text)))), structure
+    sections = tuple(_sections(structure.blocks, title, len(text)))
+    return Document(ref, text, structure.url, sections, added=added), structure
 
 
 def _words(line: str) -> str:

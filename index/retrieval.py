@@ -10,7 +10,7 @@ from index.documents import DocumentRef
 from index.embedding import Embedder
 from index.lexical import LexicalIndex
 from index.passages import Passage
-from index.store import Meta, MissingStoreError, Store, StoreError, command
+from index.store import EmptyStoreError, Meta, MissingStoreError, Store, check_embedder, command
 
 # Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
 # SQuAD training articles: recall@1 0.73 and @5 0.94, against 0.71 and 0.92 with the paper's 60 and equal weights.
@@ -120,22 +120,10 @@ def _open(directory: Path, embedder: Embedder) -> tuple[Store, Meta]:
     try:
         meta = store.meta()
         if meta is None or not store.counts()[1]:
-            raise MissingStoreError(f"The index in {directory} is empty. Fill it with: {command(directory)}")
-        _check_embedder(meta, directory, embedder)
+            kind = MissingStoreError if meta is None else EmptyStoreError
+            raise kind(f"The index in {directory} is empty. Fill it with: {command(directory)}")
+        check_embedder(meta, directory, embedder)
     except BaseException:
         store.close()
         raise
     return store, meta
-
-
-def _check_embedder(meta: Meta, directory: Path, embedder: Embedder) -> None:
-    """Refuse an index whose vectors were made by another model. Raises StoreError."""
-    if meta.embedder_sha256 == embedder.fingerprint:
-        return
-    asked = f"ATTEST_EMBEDDER asks for {embedder.name}"
-    if meta.embedder == embedder.name:
-        asked = f"the weights of {embedder.name} have changed since"
-    raise StoreError(
-        f"The index in {directory} was built with {meta.embedder} ({meta.dimensions} dimensions), but {asked}; "
-        f"rebuild it with: {command(directory, meta.folder, embedder.name)}"
-    )

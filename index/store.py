@@ -1,13 +1,20 @@
-"""The truth: documents, passages and vectors in one SQLite file."""
+"""The truth: documents, passages and vectors in one SQLite file.
 
+One connection at a time writes, that of the process that holds the index's lock, and only it moves what is in the
+write-ahead log into the file. Readers open the file read-only, so that none of them can: SQLite before 3.51.3 may
+damage a file when a log is started anew while several connections do so.
+"""
+
+import errno
 import hashlib
 import json
+import os
 import shlex
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +29,7 @@ from index.passages import Passage, context
 FILE_NAME = "attest.sqlite"
 DEFAULT_DIRECTORY = ".attest"
 # Raise it whenever the tables change, or the same files would give other documents, sections or passages than before.
-FORMAT = 2
+FORMAT = 3
 Kind = Literal["auto", "exact", "ivf"]  # of dense index
 BATCH = 4_096  # vectors
 MAX_UNREAD = 1_000  # files that are remembered as not read
@@ -37,13 +44,14 @@ _OUT_OF_REACH = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_NOMEM,
 }
-_DOCUMENT = "id, title, uri, date, sha256, lang, url, sections, text"
+_DOCUMENT = "id, title, uri, date, sha256, lang, url, sections, pages, added, text"
 _PASSAGE = 'id, document_id, start, "end", section, sentences, input_sha256, vector'
 _SCHEMA = """
 CREATE TABLE meta (value TEXT NOT NULL);
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, title TEXT NOT NULL, uri TEXT NOT NULL UNIQUE, date TEXT, sha256 TEXT NOT NULL,
-    lang TEXT, url TEXT, sections TEXT NOT NULL, text TEXT NOT NULL, digest TEXT NOT NULL
+    lang TEXT, url TEXT, sections TEXT NOT NULL, pages TEXT NOT NULL, added INTEGER NOT NULL, text TEXT NOT NULL,
+    digest TEXT NOT NULL
 );
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
@@ -64,6 +72,14 @@ class MissingStoreError(StoreError):
     """There is no index where one was expected."""
 
 
+class EmptyStoreError(MissingStoreError):
+    """All documents of an index were removed."""
+
+
+class FullStoreError(StoreError):
+    """The disk is full: nothing was changed."""
+
+
 class DamagedStoreError(StoreError):
     """The SQLite file is damaged or holds something else."""
 
@@ -76,7 +92,7 @@ class OutdatedStoreError(StoreError):
 class Meta:
     """What an index was made with. `generation` counts its changes; `fingerprint` is a sha256 over its contents.
 
-    `unread` holds (path, reason) of the first MAX_UNREAD files that the last build could not read; `more_unread`
+    `folder` is empty while documents were only added by themselves. `unread` holds (path, reason) of the first MAX_UNREAD files that the last build could not read; `more_unread`
     counts those beyond. `dense` is the kind of dense index that was asked for.
     """
 
@@ -95,10 +111,14 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One row of the list of documents; `characters` counts code points."""
+    """One row of the list of documents; `characters` counts code points.
+
+    `added` tells a document that was added by itself from one of the folder's.
+    """
 
     ref: DocumentRef
     url: str | None
+    added: bool
     characters: int
     passages: int
 
@@ -131,7 +151,7 @@ class Store:
         path = directory / FILE_NAME
         if not path.is_file():
             raise MissingStoreError(f"There is no index in {directory}. Make one with: {command(directory)}")
-        store = cls(directory, _connect(path))
+        store = cls(directory, _connect(path, to_read=True))
         try:
             store._connection.execute("BEGIN")
             (found,) = store._rows("PRAGMA quick_check(1)")[0]
@@ -145,19 +165,38 @@ class Store:
         return store
 
     @classmethod
+    def generation(cls, directory: Path) -> tuple[int, str] | None:
+        """The number and the fingerprint of the newest generation, found without a look at the rest.
+
+        None if there is no index. Raises StoreError.
+        """
+        path = directory / FILE_NAME
+        if not path.is_file():
+            return None
+        store = cls(directory, _connect(path, to_read=True))
+        try:
+            meta = store.meta()
+            return (meta.generation, meta.fingerprint) if meta else None
+        finally:
+            store.close()
+
+    @classmethod
     def create(cls, directory: Path) -> "Store":
-        """Open to write; make an empty store if there is none. Raises StoreError."""
+        """Open to write, for the process that holds the index's lock; make an empty store if there is none.
+
+        Raises StoreError.
+        """
         make_directory(directory)
         path = directory / FILE_NAME
         if path.is_file() and path.stat().st_size:
-            with cls.open(directory) as stored:
-                stored.check()
+            cls.open(directory).close()
         store = cls(directory, _connect(path))
         try:
             if not store._rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
                 with store.transaction():
                     for statement in _SCHEMA.split(";"):
                         store._rows(statement)
+                sync(directory)
         except BaseException:
             store.close()
             raise
@@ -170,7 +209,8 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
 
     def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -199,11 +239,11 @@ class Store:
     def listing(self, document_id: str | None = None) -> list[Listing]:
         """All documents, or the one with this id, in the order of their paths and without their texts."""
         rows = self._rows(
-            "SELECT id, title, uri, date, sha256, lang, url, length(text), (SELECT count(*) FROM passages "
+            "SELECT id, title, uri, date, sha256, lang, url, added, length(text), (SELECT count(*) FROM passages "
             "WHERE document_id = documents.id) FROM documents WHERE ?1 IS NULL OR id = ?1 ORDER BY uri",
             (document_id,),
         )
-        return [Listing(DocumentRef(*row[:6]), *row[6:]) for row in rows]
+        return [Listing(DocumentRef(*row[:6]), row[6], bool(row[7]), *row[8:]) for row in rows]
 
     def _document(self, document_id: str) -> Document:
         """The document with this id, whole. Raises KeyError, and DamagedStoreError if it is not what was stored."""
@@ -212,8 +252,9 @@ class Store:
             raise KeyError(document_id)
         (row,) = rows
         self._verify(row, f"the document {document_id}")
-        *ref, url, sections, text, _ = row
-        return Document(DocumentRef(*ref), text, url, tuple(Section(*fields) for fields in json.loads(sections)))
+        *ref, url, sections, pages, added, text, _ = row
+        named = tuple(Section(*fields) for fields in json.loads(sections))
+        return Document(DocumentRef(*ref), text, url, named, tuple(json.loads(pages)), bool(added))
 
     def has_document(self, document_id: str) -> bool:
         return bool(self._rows("SELECT 1 FROM documents WHERE id = ?", (document_id,)))
@@ -291,14 +332,23 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator["Writer"]:
-        """Change the store: all of it when the block ends, nothing if it raises. Raises StoreError if it is in use."""
+        """Change the store: all of it is on the disk when the block has ended, nothing if it raises.
+
+        Raises StoreError if it is in use or cannot be written.
+        """
         self._rows("BEGIN IMMEDIATE")
+        self.document.cache_clear()
         try:
             yield Writer(self._connection)
+            self._rows("COMMIT")
+        except sqlite3.Error as error:
+            self._connection.rollback()
+            raise _unusable(self.directory, error) from error
         except BaseException:
             self._connection.rollback()
             raise
-        self._connection.commit()
+        with suppress(StoreError):  # it is in the log, and waits for no reader: what they need stays there
+            self._rows("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 class Writer:
@@ -315,7 +365,9 @@ class Writer:
         self.delete(document.id)
         ref = document.ref
         sections = json.dumps([[s.title, s.start, s.end] for s in document.sections], ensure_ascii=False)
-        row = (ref.id, ref.title, ref.uri, ref.date, ref.sha256, ref.lang, document.url, sections, document.text)
+        pages = json.dumps(document.pages)
+        identity = (ref.id, ref.title, ref.uri, ref.date, ref.sha256, ref.lang)
+        row = (*identity, document.url, sections, pages, int(document.added), document.text)
         self._insert("documents", _DOCUMENT, row)
         for passage, vector in zip(passages, vectors, strict=True):
             row_of_passage = (
@@ -341,40 +393,38 @@ class Writer:
         row = self._connection.execute(query, (input_sha256,)).fetchone()
         return np.frombuffer(row[0], dtype="<f4") if row else None
 
-    def finish(
-        self,
-        embedder: Embedder,
-        folder: Path,
-        suggestions: Sequence[str],
-        unread: Sequence[tuple[str, str]],
-        generation: int,
-        dense: Kind = "auto",
-    ) -> None:
-        """Record what this generation was made with, and what could not be read for it."""
-        contents = hashlib.sha256(f"{FORMAT} {embedder.fingerprint}\n".encode())
+    def finish(self, meta: Meta) -> None:
+        """Record what this generation is made with; its fingerprint is found here."""
+        contents = hashlib.sha256(f"{FORMAT} {meta.embedder_sha256}\n".encode())
         for row in self._connection.execute("SELECT digest FROM documents ORDER BY id"):
             contents.update(f"{row[0]}\n".encode())
-        meta = Meta(
-            format=FORMAT,
-            generation=generation,
-            fingerprint=contents.hexdigest(),
-            folder=str(folder.resolve()),
-            embedder=embedder.name,
-            embedder_sha256=embedder.fingerprint,
-            dimensions=embedder.dimensions,
-            suggestions=tuple(suggestions),
-            unread=tuple(unread[:MAX_UNREAD]),
-            more_unread=len(unread[MAX_UNREAD:]),
-            dense=dense,
-        )
+        made = replace(meta, fingerprint=contents.hexdigest())
         self._connection.execute("DELETE FROM meta")
-        self._connection.execute("INSERT INTO meta VALUES (?)", (json.dumps(asdict(meta), ensure_ascii=False),))
+        self._connection.execute("INSERT INTO meta VALUES (?)", (json.dumps(asdict(made), ensure_ascii=False),))
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file or a folder's names to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def not_written(directory: Path, error: Exception) -> StoreError:
+    """What it means that something of an index could not be written; other libraries' errors name only the reason."""
+    if os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EDQUOT) in str(error):
+        return FullStoreError(f"The disk with {directory} is full; the index stays as it was.")
+    return StoreError(f"The index in {directory} cannot be written ({error}); it stays as it was.")
 
 
 def make_directory(directory: Path) -> None:
     """Make the folder of an index, unless it is there. Raises StoreError."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        if not directory.is_dir():
+            directory.mkdir(parents=True, exist_ok=True)
+            sync(directory.parent)
     except OSError as error:
         raise StoreError(f"{directory} cannot be made a folder for the index: {error.strerror}.") from error
 
@@ -390,19 +440,34 @@ def _digest(row: Sequence[Any]) -> str:
 
 def command(directory: Path, folder: str = "FOLDER", embedder: str = DEFAULT_EMBEDDER) -> str:
     """The command that makes an index, as a person can type it here."""
-    place = Path(folder)
+    place = Path(folder or "FOLDER")
     if place.is_absolute() and place.is_relative_to(Path.cwd()):
         folder = str(place.relative_to(Path.cwd()))
     option = "" if str(directory) == DEFAULT_DIRECTORY else f" --index {shlex.quote(str(directory))}"
     model = "" if embedder == DEFAULT_EMBEDDER else f" --embedder {shlex.quote(embedder)}"
-    return f"attest index {shlex.quote(folder)}{option}{model}"
+    return f"attest index {shlex.quote(folder or 'FOLDER')}{option}{model}"
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def check_embedder(meta: Meta, directory: Path, embedder: Embedder) -> None:
+    """Refuse an index whose vectors were made by another model. Raises StoreError."""
+    if meta.embedder_sha256 == embedder.fingerprint:
+        return
+    asked = f"ATTEST_EMBEDDER asks for {embedder.name}"
+    if meta.embedder == embedder.name:
+        asked = f"the weights of {embedder.name} have changed since"
+    raise StoreError(
+        f"The index in {directory} was built with {meta.embedder} ({meta.dimensions} dimensions), but {asked}; "
+        f"rebuild it with: {command(directory, meta.folder, embedder.name)}"
+    )
+
+
+def _connect(path: Path, to_read: bool = False) -> sqlite3.Connection:
     connection = None
+    address = f"{path.absolute().as_uri()}?mode={'ro' if to_read else 'rwc'}"
+    settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 0")
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
+        for setting in () if to_read else settings:
             connection.execute(f"PRAGMA {setting}")
     except sqlite3.Error as error:
         if connection:
@@ -414,6 +479,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _unusable(directory: Path, error: sqlite3.Error) -> StoreError:
     """Tell an index that cannot be reached from one that is damaged."""
     code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF == sqlite3.SQLITE_FULL:
+        return FullStoreError(f"The disk with {directory} is full; the index stays as it was.")
     if code is not None and code & 0xFF in _OUT_OF_REACH:
         return StoreError(f"The index in {directory} cannot be used now ({FILE_NAME}: {error}).")
     return _damaged(directory, str(error))

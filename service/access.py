@@ -5,7 +5,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Cookie, Security
+from fastapi import Cookie, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,6 +44,18 @@ def is_own(host: str) -> bool:
     """Whether a Host header, with any port, names this machine, and no name server could make it mean another."""
     found = _HOST.fullmatch(host)
     return found is not None and is_loopback((found[1] or found[2]).lower())
+
+
+def check_origin(request: Request) -> None:
+    """Refuse a change that a page of another site asks for, in whose browser a user's cookie or machine would do it.
+
+    Programs send no Origin. Raises ProblemError 403.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN, "foreign-origin", "Documents are changed by this service's own page or by programs."
+        )
 
 
 def check_key(

@@ -147,6 +147,7 @@ class Answerer:
         self.retriever = retriever
         self._readers = readers
         self._threshold = threshold
+        self._remembered = remembered
         self._recent: Recent[Answer] = Recent(remembered)
 
     @classmethod
@@ -172,6 +173,10 @@ class Answerer:
         if threshold is not None:
             readers = readers[:1]  # the promise is about its answers
         return cls(retriever, *readers, threshold=threshold, remembered=remembered)
+
+    def on(self, retriever: Retriever) -> "Answerer":
+        """The same readers on another generation."""
+        return Answerer(retriever, *self._readers, threshold=self._threshold, remembered=self._remembered)
 
     def close(self) -> None:
         self.retriever.close()

@@ -77,7 +77,7 @@ class SearchResponse(BaseModel):
 class DocumentView(BaseModel):
     """A document; `characters` counts code points of its text, `url` is where it says it comes from.
 
-    `lang` is its language as a BCP 47 tag, null where it is not sure.
+    `lang` is its language as a BCP 47 tag, null where it is not sure. It was `added` by itself, or is the folder's.
     """
 
     id: str
@@ -87,8 +87,16 @@ class DocumentView(BaseModel):
     sha256: str
     lang: str | None
     url: str | None
+    added: bool
     characters: int
     passages: int
+
+
+class ChangeResponse(BaseModel):
+    """The documents that were added, and the generation of the index that has the change and is served."""
+
+    documents: list[DocumentView]
+    generation: int
 
 
 class UnreadView(BaseModel):

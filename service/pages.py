@@ -24,7 +24,7 @@ from index.styles import Style, runs
 from service.access import COOKIE, check_key, grant
 from service.answering import QuestionError
 from service.problems import ProblemError
-from service.state import StateOf
+from service.state import ServingOf, StateOf
 
 STATIC = Path(__file__).with_name("static")
 MAX_FORM = 32_768  # bytes: the address to come back to holds a question, and is encoded twice
@@ -78,14 +78,13 @@ def page(question: Question = "", within: Within = "") -> HTMLResponse:
 
 
 @guarded.get("/answer")
-async def answer(state: StateOf, question: Question = "", within: Within = "") -> HTMLResponse:
+async def answer(state: StateOf, serving: ServingOf, question: Question = "", within: Within = "") -> HTMLResponse:
     """One question and its answer, as the chat page shows them."""
-    answerer = state.answerer
     found = None
     warnings: tuple[str, ...] = ()
     if question:
         try:
-            found = await state.pool.run(answerer.ask, question, documents=[within] if within else None)
+            found = await state.pool.run(serving.answerer.ask, question, documents=[within] if within else None)
             warnings = found.warnings
         except QuestionError as error:
             warnings = (str(error),)
@@ -97,9 +96,9 @@ async def answer(state: StateOf, question: Question = "", within: Within = "") -
         question=question,
         answer=found,
         warnings=warnings,
-        documents=state.listing,
+        documents=serving.listing,
         within=within,
-        scope=next((listed.ref for listed in state.listing if listed.ref.id == within), None),
+        scope=next((listed.ref for listed in serving.listing if listed.ref.id == within), None),
         reasons=REASONS,
         words=sureness,
     )
@@ -108,14 +107,14 @@ async def answer(state: StateOf, question: Question = "", within: Within = "") -
 @guarded.get("/documents/{document_id}/view")
 def view(
     document_id: str,
-    state: StateOf,
+    serving: ServingOf,
     start: Annotated[int | None, Query(ge=0)] = None,
     end: Annotated[int | None, Query(ge=0)] = None,
     sha256: str | None = None,
 ) -> HTMLResponse:
     """A document to be read, with the quote [start, end) marked if it still is the one with this sha256."""
     try:
-        document = state.answerer.retriever.store.document(document_id)
+        document = serving.answerer.retriever.store.document(document_id)
     except KeyError:
         raise _unknown() from None
     quote = None

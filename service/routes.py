@@ -30,7 +30,7 @@ from service.contract import (
 )
 from service.examples import response
 from service.problems import Problem, ProblemError
-from service.state import State, StateOf
+from service.state import Serving, ServingOf, StateOf
 from service.suggestions import offered
 
 Responses = dict[int | str, dict[str, Any]]
@@ -65,28 +65,26 @@ async def livez() -> Health:
         503: _problem("Models and index are loading or cannot be loaded."),
     },
 )
-async def readyz(state: StateOf) -> Health:
+async def readyz(_: ServingOf) -> Health:
     """Models and index are loaded."""
-    _ = state.answerer
     return Health(status="ok")
 
 
 @data.post("/ask", tags=["questions"], responses={200: response(examples.ASK), **INVALID, **UNKNOWN})
-async def ask(request: AskRequest, state: StateOf) -> Answer:
+async def ask(request: AskRequest, state: StateOf, serving: ServingOf) -> Answer:
     """Answer a question with a quote from the documents, or abstain."""
-    answerer = state.answerer
     try:
         return await state.pool.run(
-            answerer.ask, request.question, request.top_k, request.documents, request.min_confidence
+            serving.answerer.ask, request.question, request.top_k, request.documents, request.min_confidence
         )
     except UnknownDocumentError as error:
         raise _unknown(error.args[0], field="documents") from error
 
 
 @data.post("/search", tags=["questions"], responses={200: response(examples.SEARCH), **INVALID})
-async def search(request: SearchRequest, state: StateOf) -> SearchResponse:
+async def search(request: SearchRequest, state: StateOf, serving: ServingOf) -> SearchResponse:
     """Find the passages nearest to a question."""
-    hits = await state.pool.run(state.answerer.search, request.question, request.top_k)
+    hits = await state.pool.run(serving.answerer.search, request.question, request.top_k)
     return SearchResponse(
         hits=[
             HitView(
@@ -105,23 +103,22 @@ async def search(request: SearchRequest, state: StateOf) -> SearchResponse:
     responses={200: response(examples.DOCUMENTS)},
     response_model_exclude_defaults=True,
 )
-def documents(state: StateOf) -> DocumentsResponse:
+def documents(serving: ServingOf) -> DocumentsResponse:
     """List the documents, and what could not be read when they were indexed."""
-    answerer = state.answerer
-    meta = answerer.retriever.meta
+    meta = serving.answerer.retriever.meta
     return DocumentsResponse(
-        documents=[DocumentView(**_fields(listing)) for listing in state.listing],
+        documents=[DocumentView(**_fields(listing)) for listing in serving.listing],
         unread=[UnreadView(path=path, reason=reason) for path, reason in meta.unread],
         more_unread=meta.more_unread,
-        index=answerer.index,
+        index=serving.answerer.index,
     )
 
 
 @data.get("/documents/{document_id}", tags=["documents"], responses={200: response(examples.DOCUMENT), **UNKNOWN})
-def document(document_id: str, state: StateOf) -> DocumentDetail:
+def document(document_id: str, serving: ServingOf) -> DocumentDetail:
     """Describe a document and its sections."""
-    found = _document(state, document_id)
-    (listing,) = state.answerer.retriever.store.listing(document_id)
+    found = _document(serving, document_id)
+    (listing,) = serving.answerer.retriever.store.listing(document_id)
     sections = [SectionView(**asdict(section)) for section in found.sections]
     return DocumentDetail(**_fields(listing), sections=sections)
 
@@ -132,28 +129,28 @@ def document(document_id: str, state: StateOf) -> DocumentDetail:
     response_class=PlainTextResponse,
     responses={**UNKNOWN, 200: {"content": {"text/plain": {"example": "The Soviet Union established …"}}}},
 )
-def text(document_id: str, state: StateOf) -> Response:
+def text(document_id: str, serving: ServingOf) -> Response:
     """The exact text that offsets refer to, in code points; its ETag is the document's sha256."""
-    found = _document(state, document_id)
+    found = _document(serving, document_id)
     return PlainTextResponse(found.text, headers={"ETag": f'"{found.ref.sha256}"'})
 
 
 @data.get("/documents/{document_id}/markup", tags=["documents"], responses={200: response(examples.MARKUP), **UNKNOWN})
-def markup(document_id: str, state: StateOf) -> MarkupResponse:
+def markup(document_id: str, serving: ServingOf) -> MarkupResponse:
     """Where headings, emphasis, links and the signs of markup stand in the text, for showing it."""
-    found = _document(state, document_id)
+    found = _document(serving, document_id)
     return MarkupResponse(sha256=found.ref.sha256, runs=list(runs(found.text)))
 
 
 @data.get("/suggestions", tags=["questions"], responses={200: response(examples.SUGGESTIONS)})
-def suggestions(state: StateOf) -> SuggestionsResponse:
+def suggestions(serving: ServingOf) -> SuggestionsResponse:
     """Questions to begin with, which the documents were found to answer when they were indexed."""
-    return SuggestionsResponse(questions=offered(state.answerer))
+    return SuggestionsResponse(questions=offered(serving.answerer))
 
 
-def _document(state: State, document_id: str) -> Document:
+def _document(serving: Serving, document_id: str) -> Document:
     try:
-        return state.answerer.retriever.store.document(document_id)
+        return serving.answerer.retriever.store.document(document_id)
     except KeyError as error:
         raise _unknown(document_id) from error
 
@@ -168,6 +165,7 @@ def _fields(listing: Listing) -> dict[str, Any]:
     return {
         **asdict(listing.ref),
         "url": listing.url,
+        "added": listing.added,
         "characters": listing.characters,
         "passages": listing.passages,
     }

@@ -1,0 +1,76 @@
+"""Files that come over HTTP: read as they come, counted, and refused once they are too large."""
+
+from http import HTTPStatus
+
+from fastapi import Request
+from starlette.datastructures import Headers, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from index.documents import MAX_BYTES
+from service.problems import ProblemError
+
+MAX_FILES = 100  # of one request
+MAX_UPLOAD = 200_000_000  # bytes of one request that adds documents
+MAX_BODY = 1_000_000  # bytes of any other
+
+
+class Limit:
+    """Refuses a request whose body is larger than it may be, by what it says of itself or as soon as it is too much."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most = MAX_UPLOAD if scope["path"].startswith("/documents") else MAX_BODY
+        said = Headers(scope=scope).get("content-length", "")
+        counted = int(said) if said.isdecimal() else 0
+
+        async def counting() -> Message:
+            nonlocal counted
+            if counted > most:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {most:,} bytes")
+            message = await receive()
+            if not said:
+                counted += len(message.get("body", b""))
+            return message
+
+        await self._app(scope, counting, send)
+
+
+async def files(request: Request) -> list[tuple[str, bytes]]:
+    """The names and the bytes of the files of a multipart request. Raises ProblemError and HTTPException."""
+    found = []
+    async with request.form(max_files=MAX_FILES, max_fields=MAX_FILES) as form:
+        for _, part in form.multi_items():
+            if isinstance(part, UploadFile):
+                data = await part.read(MAX_BYTES + 1)
+                _check(part.filename or "", len(data))
+                found.append((part.filename or "", data))
+    if not found:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "there are no files in it", field="files"
+        )
+    return found
+
+
+async def body(request: Request, name: str) -> bytes:
+    """The body of a request that is a file. Raises ProblemError."""
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        _check(name, len(data))
+    return bytes(data)
+
+
+def _check(name: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise ProblemError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too-large",
+            f"{name!r} has more than {MAX_BYTES // 1_000_000} MB.",
+            field=name or "files",
+        )
