@@ -4,6 +4,7 @@ import json
 import logging
 import shlex
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +27,11 @@ from rich.text import Text
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from eval.run import Outcome
     from eval.sources import Source
-    from service.answering import Answer, Answerer, Citation
+    from service.answering import Answerer
 
 ABSTAINED = 3
 
@@ -127,7 +128,7 @@ def index(
                 bar.update(task, description=words, completed=now.files, total=now.of_files)
 
             model = load_embedder(settings.embedder, settings.index)
-            report = build.build(folder, settings.index, model, watch, dense)
+            report = build.build(folder, settings.index, model, watch, dense, _warn)
     except (EmbedderError, StoreError, OSError) as error:
         raise _stop(str(error)) from None
     if report.set_aside:
@@ -162,6 +163,134 @@ def index(
 
 
 @app.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(help="files to add; one with the name of a document replaces it")],
+    index: Index = None,
+    embedder: EmbedderName = None,
+) -> None:
+    """Add files to the index by themselves, all of them or none; a running service answers from them at once."""
+    settings = _settings(index=index, embedder=embedder)
+    from index import build
+    from index.compiled import load_embedder
+    from index.documents import UnreadableFileError, read_bytes
+
+    read, unread = [], []
+    for path in files:
+        try:
+            read.append((path.name, read_bytes(path.name, path)))
+        except UnreadableFileError as error:
+            unread.append((str(path), str(error)))
+    with _told():
+        if unread:
+            raise build.UnreadableFilesError(unread)
+        change = build.add(settings.index, read, load_embedder(settings.embedder, settings.index), waiting=_warn)
+    for listing in change.documents:
+        out.print(f"{listing.ref.id}  {listing.ref.uri}  ({listing.passages:,} passages)", soft_wrap=True)
+    out.print(f"{len(change.documents):,} documents in {settings.index} (generation {change.generation}).")
+
+
+@app.command("rm")
+def remove(
+    documents: Annotated[list[str], typer.Argument(help="documents to remove, by file name or id")],
+    index: Index = None,
+    embedder: EmbedderName = None,
+) -> None:
+    """Remove documents from the index, all of them or none; a running service forgets them at once.
+
+    The next `attest index` brings those back whose files are still in the folder.
+    """
+    settings = _settings(index=index, embedder=embedder)
+    from index import build
+    from index.compiled import load_embedder
+    from index.store import Store
+
+    with _told():
+        with Store.open(settings.index) as store:
+            ids = {listing.ref.uri: listing.ref.id for listing in store.listing()}
+        named = [ids.get(name, name) for name in documents]
+        change = build.remove(settings.index, named, load_embedder(settings.embedder, settings.index), waiting=_warn)
+    out.print(f"{len(set(named)):,} documents removed from {settings.index} (generation {change.generation}).")
+
+
+@app.command("ls")
+def list_documents(
+    as_json: Annotated[bool, typer.Option("--json", envvar="ATTEST_JSON", help="print the list as JSON")] = False,
+    index: Index = None,
+) -> None:
+    """List the documents of the index: id, file, passages, and whether each was added by itself."""
+    settings = _settings(index=index)
+    from index.store import Store
+
+    with _told(), Store.open(settings.index) as store:
+        listed = store.listing()
+    if as_json:
+        print(json.dumps([asdict(listing) for listing in listed], ensure_ascii=False, indent=2))
+        return
+    for listing in listed:
+        added = "  added" if listing.added else ""
+        out.print(f"{listing.ref.id}  {listing.ref.uri}  ({listing.passages:,} passages){added}", soft_wrap=True)
+
+
+@app.command()
+def verify(
+    answer: Annotated[
+        Path | None, typer.Argument(help="an answer, as --json prints it or POST /ask returns it; - for stdin")
+    ] = None,
+    index: Index = None,
+) -> None:
+    """Hold the whole index against its hashes, or an answer against its documents; exit code 1 if anything differs."""
+    settings = _settings(index=index)
+    from index import verification
+    from index.store import Store
+    from service.verification import AnswerError, verdicts
+
+    wrong = 0
+    with _told(), Store.open(settings.index) as store:
+        if answer is None:
+            for problem in verification.problems(store):
+                wrong += 1
+                err.print(Text(problem, style="red"), soft_wrap=True)
+            documents, passages = store.counts()
+            out.print(f"{documents:,} documents, {passages:,} passages: {wrong:,} problems.")
+        else:
+            try:
+                given = json.loads(sys.stdin.read() if str(answer) == "-" else answer.read_bytes())
+                found = list(verdicts(store, given))
+            except (OSError, ValueError, AnswerError) as error:
+                raise _stop(f"{answer} cannot be verified: {error}", code=2) from None
+            for verdict in found:
+                wrong += verdict.problem is not None
+                words = f"{verdict.place}: {verdict.problem or 'it stands there'}: {verdict.quote[:80]!r}"
+                out.print(Text(words, style="red" if verdict.problem else ""), soft_wrap=True)
+            out.print(f"{len(found):,} quotes, {wrong:,} not as the documents have them.")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _warn(words: str) -> None:
+    err.print(Text(words, style="yellow"), soft_wrap=True)
+
+
+@contextmanager
+def _told() -> "Iterator[None]":
+    """Tell in words what went wrong with an index."""
+    from index.build import UnreadableFilesError
+    from index.embedding import EmbedderError
+    from index.store import StoreError
+
+    try:
+        yield
+    except UnreadableFilesError as error:
+        for name, reason in error.unread:
+            err.print(Text(f"not read: {name}: {reason}", style="yellow"), soft_wrap=True)
+        raise _stop("Nothing was added.") from None
+    except KeyError as error:
+        raise _stop(f"There is no document with the name or id {error.args[0]!r}.", code=2) from None
+    except (EmbedderError, StoreError, OSError) as error:
+        raise _stop(str(error)) from None
+
+
+@app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="a question in natural language")],
     as_json: Annotated[bool, typer.Option("--json", envvar="ATTEST_JSON", help="print the answer as JSON")] = False,
@@ -192,6 +321,7 @@ def ask(
     from index.embedding import EmbedderError
     from index.retrieval import UnknownDocumentError
     from index.store import StoreError
+    from service import terminal
     from service.answering import Answerer, QuestionError
     from service.reader import ReaderError
 
@@ -216,50 +346,9 @@ def ask(
     else:
         for warning in answer.warnings:
             err.print(Text(warning, style="yellow"), soft_wrap=True)
-        _show(answer, least)
+        terminal.show(answer, least, out)
     if answer.status == "abstained":
         raise typer.Exit(ABSTAINED)
-
-
-def _show(answer: "Answer", least: float) -> None:
-    """Print an answer for a person: the quote, then each citation in its sentence with its place.
-
-    `least` is the confidence that an answer needed.
-    """
-    if answer.status == "answered":
-        out.print(Text(answer.answer or "", style="bold"), soft_wrap=True)
-        for number, citation in enumerate((*answer.citations, *answer.differing), start=1):
-            if number == len(answer.citations) + 1:
-                out.print(Text("Other documents answer differently:", style="dim"))
-            if citation.sentence.text != answer.answer:
-                out.print(Text(f"[{number}] ") + _marked(citation), soft_wrap=True)
-            out.print(Text(f"[{number}] {_source(citation)}", style="dim"), soft_wrap=True)
-        out.print(Text(f"Confidence {answer.confidence:.0%}", style="dim"))
-        return
-    words = {
-        "no_relevant_passage": "No passage of these documents is about this.",
-        "low_confidence": f"Nothing here answers it surely enough ({answer.confidence:.0%}; {least:.0%} needed).",
-    }
-    out.print(Text("No answer found. " + words[answer.reason or "low_confidence"], style="bold"), soft_wrap=True)
-    if answer.related:
-        out.print(Text("Related, not an answer:", style="dim"))
-    for citation in answer.related:
-        out.print(Text(f"  {citation.quote}"), soft_wrap=True)
-        out.print(Text(f"  {_source(citation)}", style="dim"), soft_wrap=True)
-
-
-def _marked(citation: "Citation") -> Text:
-    """The sentence, with the quote set off in it where it is only a part."""
-    sentence = Text(citation.sentence.text)
-    begin = citation.start - citation.sentence.start
-    sentence.stylize("bold", begin, begin + len(citation.quote))
-    return sentence
-
-
-def _source(citation: "Citation") -> str:
-    parts = [citation.document.title, citation.section, citation.document.date]
-    place = f"{citation.document.uri}, characters {citation.start}–{citation.end}"
-    return ", ".join(part for part in parts if part) + f" ({place})"
 
 
 @evaluation.callback(invoke_without_command=True)

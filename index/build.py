@@ -26,8 +26,6 @@ from index.documents import (
 from index.embedding import Embedder, EmbedderError
 from index.passages import MAX_TOKENS, Passage, split
 from index.store import (
-    FORMAT,
-    MAX_UNREAD,
     Kind,
     Listing,
     Meta,
@@ -150,7 +148,7 @@ def build(
                     writer.delete(missing)
                 if kept:
                     made = replace(
-                        before if before and current else _meta(embedder),
+                        before if before and current else Meta.of(embedder),
                         folder=str(folder.resolve()),
                         suggestions=tuple(suggestions),
                         dense=dense or (before.dense if before else "auto"),
@@ -160,8 +158,8 @@ def build(
                         replace(
                             made,
                             generation=(before.generation if before else 0) + changed,
-                            unread=tuple(unread[:MAX_UNREAD]),
-                            more_unread=len(unread[MAX_UNREAD:]),
+                            unread=tuple(unread),
+                            more_unread=0,
                         )
                     )
                 meta = store.meta()
@@ -170,7 +168,7 @@ def build(
             return Report(
                 generation=meta.generation if meta else 0,
                 dense=search,
-                documents=store.counts()[0],
+                documents=store.counts()[0] if kept else 0,
                 passages=store.counts()[1],
                 changed_documents=batch.documents,
                 removed_documents=len(gone),
@@ -199,15 +197,16 @@ def add(
     among it, EmbedderError and OSError.
     """
     with writing(directory, patience, waiting) as store, store.transaction() as writer:
-        before = store.meta() or _meta(embedder)
+        before = store.meta() or Meta.of(embedder)
         check_embedder(before, directory, embedder)
-        listed = {listing.ref.id: listing for listing in store.listing()}
+        if not before.generation:  # what a store that is lost had, comes back
+            files = [*((uri, path.read_bytes()) for uri, path in originals.every(directory)), *files]
+        listed = {listing.ref.uri: listing for listing in store.listing()}
         batch = _Batch(writer, embedder, reuse_vectors=True)
-        unread, ids = [], []
+        unread = []
         for uri, data in files:
             try:
-                ids.append(document_id(uri))
-                found = listed.get(ids[-1])
+                found = listed.get(uri)
                 if not found:
                     file_name(uri)
                 if not (found and found.added and found.ref.sha256 == hashlib.sha256(data).hexdigest()):
@@ -219,6 +218,7 @@ def add(
         batch.read()
         for uri, data in files:
             originals.keep(directory, uri, data)
+        ids = [document_id(uri) for uri, _ in files]
         if not batch.documents:
             return Change(before.generation, tuple(store.listing(id_)[0] for id_ in ids))
         return _changed(store, writer, before, ids)
@@ -232,7 +232,7 @@ def remove(
     When this returns, none of them answers again. Raises KeyError with an id that is not there, and as `add`.
     """
     with writing(directory, patience, waiting) as store, store.transaction() as writer:
-        before = store.meta() or _meta(embedder)
+        before = store.meta() or Meta.of(embedder)
         check_embedder(before, directory, embedder)
         for id_ in dict.fromkeys(ids):
             if not store.has_document(id_):
@@ -247,11 +247,6 @@ def _changed(store: Store, writer: Writer, before: Meta, ids: Sequence[str]) -> 
     meta = store.meta() or before
     publish_if_needed(store, meta)
     return Change(meta.generation, tuple(store.listing(id_)[0] for id_ in ids))
-
-
-def _meta(embedder: Embedder) -> Meta:
-    """That of an index before its first generation."""
-    return Meta(FORMAT, 0, "", "", embedder.name, embedder.fingerprint, embedder.dimensions, (), ())
 
 
 class _Batch:

@@ -92,8 +92,9 @@ class OutdatedStoreError(StoreError):
 class Meta:
     """What an index was made with. `generation` counts its changes; `fingerprint` is a sha256 over its contents.
 
-    `folder` is empty while documents were only added by themselves. `unread` holds (path, reason) of the first MAX_UNREAD files that the last build could not read; `more_unread`
-    counts those beyond. `dense` is the kind of dense index that was asked for.
+    `folder` is empty while documents were only added by themselves. `unread` holds (path, reason) of the first
+    MAX_UNREAD files that the last build could not read; `more_unread` counts those beyond. `dense` is the kind of
+    dense index that was asked for.
     """
 
     format: int
@@ -107,6 +108,11 @@ class Meta:
     unread: tuple[tuple[str, str], ...]
     more_unread: int = 0
     dense: Kind = "auto"
+
+    @classmethod
+    def of(cls, embedder: Embedder) -> "Meta":
+        """That of an index before its first generation."""
+        return cls(FORMAT, 0, "", "", embedder.name, embedder.fingerprint, embedder.dimensions, (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +404,13 @@ class Writer:
         contents = hashlib.sha256(f"{FORMAT} {meta.embedder_sha256}\n".encode())
         for row in self._connection.execute("SELECT digest FROM documents ORDER BY id"):
             contents.update(f"{row[0]}\n".encode())
-        made = replace(meta, fingerprint=contents.hexdigest())
+        beyond = len(meta.unread[MAX_UNREAD:])
+        made = replace(
+            meta,
+            fingerprint=contents.hexdigest(),
+            unread=meta.unread[:MAX_UNREAD],
+            more_unread=meta.more_unread + beyond,
+        )
         self._connection.execute("DELETE FROM meta")
         self._connection.execute("INSERT INTO meta VALUES (?)", (json.dumps(asdict(made), ensure_ascii=False),))
 

@@ -19,6 +19,7 @@ from service import pages, problems, routes
 from service.access import OwnHost
 from service.settings import Settings
 from service.state import State
+from service.uploads import Limit
 
 log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -57,9 +58,10 @@ def create_app(settings: Settings, embedder: Embedder | None = None) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for router in (pages.pages, pages.guarded, routes.health, routes.data):
+    for router in (pages.pages, pages.guarded, routes.health, routes.data, routes.changes):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.add_middleware(Limit)
     if settings.api_key is None:
         app.add_middleware(OwnHost)
     app.add_middleware(Envelope)

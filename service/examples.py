@@ -23,7 +23,9 @@ _PASSAGE = {
     ),
 }
 _INDEX = {"generation": 1, "embedder": "all-MiniLM-L6-v2", "reader": "attest-minilm-l6"}
-_LISTED = {**_DOCUMENT, "url": None, "characters": 8930, "passages": 20}
+_LISTED = {**_DOCUMENT, "url": None, "added": False, "characters": 8930, "passages": 20}
+CHANGE: dict[str, Any] = {"documents": [{**_LISTED, "added": True}], "generation": 2}
+REMOVED: dict[str, Any] = {"documents": [], "generation": 3}
 
 ASK_REQUEST: dict[str, Any] = {"question": "When did the Soviet Union establish relations with Venezuela?", "top_k": 5}
 SEARCH_REQUEST: dict[str, Any] = {

@@ -11,9 +11,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from index.store import StoreError
+from index.store import FullStoreError, StoreError
+from index.writing import BusyError
 
 MEDIA_TYPE = "application/problem+json"
+_UNPARSABLE = "There was an error parsing the body"
 log = logging.getLogger(__name__)
 
 
@@ -45,12 +47,13 @@ class ProblemError(Exception):
         detail: str,
         field: str | None = None,
         headers: Mapping[str, str] | None = None,
+        errors: list[FieldError] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.kind = kind
         self.detail = detail
-        self.errors = [FieldError(field=field, message=detail)] if field else None
+        self.errors = [FieldError(field=field, message=detail)] if field else errors
         self.headers = headers
 
 
@@ -88,7 +91,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(StoreError)
     def _unusable(request: Request, error: StoreError) -> ProblemResponse:
         log.error("%s", error)
-        return problem_response(_id(request), 503, "index-unavailable", str(error))
+        if isinstance(error, FullStoreError):
+            return problem_response(_id(request), 507, "disk-full", str(error))
+        kind = "index-busy" if isinstance(error, BusyError) else "index-unavailable"
+        return problem_response(_id(request), 503, kind, str(error), headers={"Retry-After": "5"})
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> ProblemResponse:
@@ -98,6 +104,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> ProblemResponse:
+        if error.status_code == 413:
+            return problem_response(_id(request), 413, "too-large", f"The request has {error.detail}.")
+        if error.status_code == 400 and error.detail != _UNPARSABLE:  # of a multipart body
+            return problem_response(_id(request), 422, "invalid-request", f"body: {error.detail}")
         if error.status_code == 400:  # FastAPI's word for a body that json cannot parse, whatever the reason
             body = FieldError(field="body", message="not valid JSON, or nested too deeply")
             return problem_response(_id(request), 422, "invalid-request", f"body: {body.message}", [body])

@@ -1,21 +1,24 @@
 """The HTTP interface, version 1."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ParamSpec
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from index.build import Change, UnreadableFilesError
 from index.documents import Document
 from index.retrieval import UnknownDocumentError
 from index.store import Listing
 from index.styles import runs
 from service import examples
-from service.access import check_key
+from service.access import check_key, check_origin
 from service.answering import Answer, PassageSlice
 from service.contract import (
     AskRequest,
+    ChangeResponse,
     DocumentDetail,
     DocumentsResponse,
     DocumentView,
@@ -29,10 +32,12 @@ from service.contract import (
     UnreadView,
 )
 from service.examples import response
-from service.problems import Problem, ProblemError
-from service.state import Serving, ServingOf, StateOf
+from service.problems import FieldError, Problem, ProblemError
+from service.state import Serving, ServingOf, State, StateOf
 from service.suggestions import offered
+from service.uploads import MAX_FILES, body, files
 
+P = ParamSpec("P")
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -46,6 +51,18 @@ data = APIRouter(
     responses={
         401: _problem("The API key is missing or wrong."),
         503: _problem("Models and index are loading, or too many requests wait."),
+    },
+)
+changes = APIRouter(
+    tags=["documents"],
+    dependencies=[Depends(check_key), Depends(check_origin)],
+    responses={
+        401: _problem("The API key is missing or wrong."),
+        403: _problem("A page of another site asks for it."),
+        413: _problem("A file, or all of them together, is too large."),
+        422: _problem("A file cannot be read; `errors` names it. Nothing was changed."),
+        503: _problem("Another process writes to the index, or too many changes wait. Nothing was changed."),
+        507: _problem("The disk is full. Nothing was changed."),
     },
 )
 INVALID: Responses = {422: _problem("The request is wrong; `errors` names the fields.")}
@@ -140,6 +157,77 @@ def markup(document_id: str, serving: ServingOf) -> MarkupResponse:
     """Where headings, emphasis, links and the signs of markup stand in the text, for showing it."""
     found = _document(serving, document_id)
     return MarkupResponse(sha256=found.ref.sha256, runs=list(runs(found.text)))
+
+
+@changes.post(
+    "/documents",
+    status_code=HTTPStatus.CREATED,
+    responses={201: response(examples.CHANGE)},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "files": {
+                                "type": "array",
+                                "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+                                "minItems": 1,
+                                "maxItems": MAX_FILES,
+                            }
+                        },
+                        "required": ["files"],
+                    }
+                }
+            },
+        }
+    },
+)
+async def add(request: Request, state: StateOf) -> ChangeResponse:
+    """Add files, or replace the documents that have their names: all of them or none.
+
+    When this answers, they are on the disk and answer questions.
+    """
+    return _changed(await _change(state, state.add, await files(request)))
+
+
+@changes.put(
+    "/documents/{document_id}",
+    responses={200: response(examples.CHANGE), **UNKNOWN},
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
+)
+async def replace(document_id: str, request: Request, state: StateOf, serving: ServingOf) -> ChangeResponse:
+    """Replace a document by the file in the body, which keeps its name."""
+    uri = next((each.ref.uri for each in serving.listing if each.ref.id == document_id), None)
+    if uri is None:
+        raise _unknown(document_id)
+    return _changed(await _change(state, state.add, [(uri, await body(request, uri))]))
+
+
+@changes.delete("/documents/{document_id}", responses={200: response(examples.REMOVED), **UNKNOWN})
+async def remove(document_id: str, state: StateOf) -> ChangeResponse:
+    """Remove a document. When this answers, it is gone from the disk and answers no question."""
+    try:
+        return _changed(await _change(state, state.remove, document_id))
+    except KeyError as error:
+        raise _unknown(document_id) from error
+
+
+async def _change(state: State, change: Callable[P, Change], *args: P.args, **kwargs: P.kwargs) -> Change:
+    """Make a change where one at a time is made. Raises ProblemError."""
+    try:
+        return await state.writers.run(change, *args, **kwargs)
+    except UnreadableFilesError as error:
+        errors = [FieldError(field=name, message=reason) for name, reason in error.unread]
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable-document", str(error), errors=errors) from error
+
+
+def _changed(change: Change) -> ChangeResponse:
+    return ChangeResponse(
+        documents=[DocumentView(**_fields(listing)) for listing in change.documents], generation=change.generation
+    )
 
 
 @data.get("/suggestions", tags=["questions"], responses={200: response(examples.SUGGESTIONS)})

@@ -160,14 +160,11 @@ class State:
     def _serve(self, serving: Serving | None) -> None:
         """From now on, new requests get this one."""
         with self._lock:
-            if self._closing.is_set():
-                unused = (self._serving, serving)
-                self._serving = None
-            else:
-                unused = (self._serving,)
-                self._serving = serving
-        for each in filter(None, unused):
-            each.give_back()
+            unused, self._serving = self._serving, serving
+            if self._closing.is_set() and serving:
+                unused, self._serving = serving, None
+        if unused:
+            unused.give_back()
 
 
 def state_of(request: Request) -> State:

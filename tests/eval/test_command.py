@@ -251,7 +251,7 @@ def test_a_service_that_answers_by_a_threshold_for_other_contents_warns(
         answered = False
         while not answered:
             with contextlib.suppress(ProblemError):  # until it is loaded
-                answered = state.answerer.ask("The bridge opened").status == "answered"
+                answered = state.take().answerer.ask("The bridge opened").status == "answered"
             time.sleep(0.01)
         state.close()
         return caplog.messages

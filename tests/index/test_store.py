@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from index.store import (
     FORMAT,
     MAX_UNREAD,
     DamagedStoreError,
+    Meta,
     MissingStoreError,
     OutdatedStoreError,
     Store,
@@ -47,7 +49,8 @@ def fill(
     with Store.create(directory) as store, store.transaction() as writer:
         for uri, text in files.items():
             put(writer, uri, text)
-        writer.finish(HashingEmbedder(), Path("documents"), ["Who?"], unread, generation)
+        made = replace(Meta.of(HashingEmbedder()), folder="/documents", suggestions=("Who?",), unread=tuple(unread))
+        writer.finish(replace(made, generation=generation))
 
 
 def execute(directory: Path, command: str) -> None:
@@ -87,7 +90,7 @@ def test_meta_tells_what_an_index_was_made_with(tmp_path: Path, hashing: Hashing
     assert meta
     assert (meta.format, meta.generation, meta.suggestions) == (FORMAT, 7, ("Who?",))
     assert meta.unread == (("x.bin", "binary"),)
-    assert Path(meta.folder) == Path("documents").resolve()
+    assert meta.folder == "/documents"
     assert (meta.embedder, meta.embedder_sha256, meta.dimensions) == ("hashing", hashing.fingerprint, 256)
 
 
@@ -181,7 +184,7 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
             with store.transaction() as writer:
                 writer.delete(ID)
                 put(writer, "b.txt", "Oil.")
-                writer.finish(HashingEmbedder(), Path("other"), [], [], 2)
+                writer.finish(replace(Meta.of(HashingEmbedder()), generation=2))
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -230,10 +233,6 @@ def garbage(path: Path) -> None:
     path.write_bytes(b"This is no database. " * 1_000)
 
 
-def emptied(path: Path) -> None:
-    path.write_bytes(b"")
-
-
 def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5_000])
 
@@ -252,7 +251,7 @@ def another_database(path: Path) -> None:
     execute(path.parent, "CREATE TABLE songs (title TEXT)")
 
 
-@pytest.mark.parametrize("damage", [garbage, emptied, truncated, overwritten, overwritten_at_its_end, another_database])
+@pytest.mark.parametrize("damage", [garbage, truncated, overwritten, overwritten_at_its_end, another_database])
 def test_a_damaged_file_is_named_with_the_command_that_mends_it(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     fill(tmp_path, {"a.txt": TEXT})
     damage(tmp_path / FILE_NAME)
@@ -261,6 +260,15 @@ def test_a_damaged_file_is_named_with_the_command_that_mends_it(tmp_path: Path, 
             opened(tmp_path)
         assert str(raised.value).startswith(f"The index in {tmp_path} is damaged ({FILE_NAME}: ")
         assert str(raised.value).endswith(f"Make it again from the documents with: {command(tmp_path)}")
+
+
+def test_a_file_with_nothing_in_it_is_damaged_to_readers_and_new_to_a_writer(tmp_path: Path) -> None:
+    """It is what a process leaves that is killed as it begins."""
+    (tmp_path / FILE_NAME).touch()
+    with pytest.raises(DamagedStoreError):
+        Store.open(tmp_path)
+    with Store.create(tmp_path) as store:
+        assert store.meta() is None
 
 
 @pytest.mark.parametrize(

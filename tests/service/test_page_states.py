@@ -8,8 +8,9 @@ import pytest
 from filelock import FileLock
 from playwright.sync_api import Browser, Page, Route, expect
 
-from index.build import LOCK, build
+from index.build import build
 from index.embedding import HashingEmbedder
+from index.writing import LOCK
 from service.problems import problem_response
 from service.state import LOADING
 from tests.conftest import serving

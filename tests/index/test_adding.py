@@ -1,0 +1,183 @@
+"""Documents added and removed by themselves: all or nothing, on the disk, and beside those of a folder."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from index import originals
+from index.build import UnreadableFilesError, add, build, remove
+from index.documents import document_id
+from index.embedding import HashingEmbedder
+from index.retrieval import Retriever
+from index.store import FILE_NAME, DamagedStoreError, EmptyStoreError, Store, StoreError
+from index.verification import problems
+from index.writing import LOCK, BusyError
+
+BRIDGE, TUNNEL = b"It rained. The bridge opened in 1932.", b"The tunnel opened in 1992."
+
+
+def found(directory: Path, question: str) -> list[tuple[str, str]]:
+    """The documents and texts of the passages that are found, best first."""
+    retriever = Retriever.open(directory, HashingEmbedder())
+    try:
+        return [(hit.document.uri, hit.passage.text) for hit in retriever.search(question, 5)]
+    finally:
+        retriever.close()
+
+
+def uris(directory: Path) -> list[str]:
+    with Store.open(directory) as store:
+        assert list(problems(store)) == []
+        return [listing.ref.uri for listing in store.listing()]
+
+
+def test_a_file_is_added_and_found(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    change = add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    assert change.generation == 1
+    (listing,) = change.documents
+    assert (listing.ref.uri, listing.ref.id, listing.added) == ("a.txt", document_id("a.txt"), True)
+    assert found(tmp_path, "When did the bridge open?") == [("a.txt", BRIDGE.decode())]
+    assert originals.path(tmp_path, listing.ref.sha256, "a.txt").read_bytes() == BRIDGE
+    assert uris(tmp_path) == ["a.txt"]
+
+
+def test_files_of_the_folder_and_added_ones_live_side_by_side(
+    write: Callable[..., Path], tmp_path: Path, hashing: HashingEmbedder
+) -> None:
+    directory = tmp_path / "index"
+    build(write({"a.txt": BRIDGE}), directory, hashing)
+    assert add(directory, [("b.txt", TUNNEL)], hashing).generation == 2
+    report = build(write({"c.txt": "Oil."}), directory, hashing)
+    assert (report.generation, report.removed_documents, report.embedded_passages) == (3, 0, 1)
+    assert uris(directory) == ["a.txt", "b.txt", "c.txt"]
+    (tmp_path / "documents" / "a.txt").unlink()
+    assert build(tmp_path / "documents", directory, hashing).removed_documents == 1
+    assert uris(directory) == ["b.txt", "c.txt"]
+
+
+def test_a_file_with_the_name_of_a_document_replaces_it(
+    write: Callable[..., Path], tmp_path: Path, hashing: HashingEmbedder
+) -> None:
+    directory = tmp_path / "index"
+    folder = write({"deep/a.txt": BRIDGE})
+    build(folder, directory, hashing)
+    add(directory, [("deep/a.txt", TUNNEL)], hashing)
+    assert found(directory, "opened") == [("deep/a.txt", TUNNEL.decode())]
+    assert [name for name, _ in originals.every(directory)] == ["deep/a.txt"]
+    build(folder, directory, hashing)  # makes the folder's documents what the folder holds
+    assert found(directory, "opened") == [("deep/a.txt", BRIDGE.decode())]
+    assert list(originals.every(directory)) == []
+
+
+def test_the_same_file_again_changes_nothing(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    first = add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    assert add(tmp_path, [("a.txt", BRIDGE)], hashing) == first
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("b.txt", b"\xff\xfe", "not UTF-8"),
+        ("b.exe", b"MZ", r"not a \.txt or \.md file"),
+        ("../b.txt", TUNNEL, "its name is not that of a file alone"),
+        ("..\\b.txt", TUNNEL, "its name is not that of a file alone"),
+        ("/etc/b.txt", TUNNEL, "its name is not that of a file alone"),
+        (".b.txt", TUNNEL, "its name is not that of a file alone"),
+        ("b\0.txt", TUNNEL, "its name is not that of a file alone"),
+        ("b\u202etxt.md", TUNNEL, "its name is not that of a file alone"),
+        ("\udcff.txt", TUNNEL, "its name is not that of a file alone"),
+        (f"{'b' * 200}.txt", TUNNEL, "its name has more than 200 bytes"),
+        ("", TUNNEL, r"not a \.txt or \.md file"),
+    ],
+)
+def test_a_file_that_cannot_be_added_is_named_and_none_is_added(
+    tmp_path: Path, hashing: HashingEmbedder, name: str, data: bytes, reason: str
+) -> None:
+    add(tmp_path / "index", [("a.txt", BRIDGE)], hashing)
+    kept = sorted(tmp_path.rglob("originals/*"))
+    with pytest.raises(UnreadableFilesError, match=reason) as raised:
+        add(tmp_path / "index", [("c.txt", TUNNEL), (name, data)], hashing)
+    assert [unread for unread, _ in raised.value.unread] == [name]
+    assert uris(tmp_path / "index") == ["a.txt"]
+    assert sorted(tmp_path.rglob("originals/*")) == kept
+
+
+def test_what_is_removed_is_gone_with_its_file(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", BRIDGE), ("b.txt", TUNNEL)], hashing)
+    assert remove(tmp_path, [document_id("a.txt")], hashing).generation == 2
+    assert uris(tmp_path) == ["b.txt"]
+    assert "bridge" not in str(found(tmp_path, "When did the bridge open?"))
+    assert [name for name, _ in originals.every(tmp_path)] == ["b.txt"]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and BRIDGE in path.read_bytes()]
+
+
+def test_an_unknown_document_is_not_removed_nor_any_beside_it(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    with pytest.raises(KeyError, match="none"):
+        remove(tmp_path, [document_id("a.txt"), "none"], hashing)
+    assert uris(tmp_path) == ["a.txt"]
+
+
+def test_an_index_without_documents_says_so_and_can_be_filled_again(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    remove(tmp_path, [document_id("a.txt")], hashing)
+    with pytest.raises(EmptyStoreError):
+        Retriever.open(tmp_path, hashing)
+    assert add(tmp_path, [("b.txt", TUNNEL)], hashing).generation == 3
+    assert uris(tmp_path) == ["b.txt"]
+
+
+def test_another_embedder_cannot_add(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    with pytest.raises(StoreError, match="was built with hashing"):
+        add(tmp_path, [("b.txt", TUNNEL)], HashingEmbedder(64))
+    assert uris(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database"])
+def test_added_documents_outlive_a_store_that_is_lost(
+    write: Callable[..., Path], tmp_path: Path, hashing: HashingEmbedder, content: bytes | None
+) -> None:
+    directory = tmp_path / "index"
+    folder = write({"a.txt": BRIDGE})
+    build(folder, directory, hashing)
+    add(directory, [("b.txt", TUNNEL)], hashing)
+    (directory / FILE_NAME).unlink()
+    if content is not None:
+        (directory / FILE_NAME).write_bytes(content)
+    if content == b"no database":
+        with pytest.raises(DamagedStoreError):
+            add(directory, [("c.txt", b"Oil.")], hashing)
+    build(folder, directory, hashing)
+    assert uris(directory) == ["a.txt", "b.txt"]
+
+
+def test_added_documents_outlive_a_store_that_is_lost_where_there_is_no_folder(
+    tmp_path: Path, hashing: HashingEmbedder
+) -> None:
+    add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    (tmp_path / FILE_NAME).unlink()
+    add(tmp_path, [("b.txt", TUNNEL)], hashing)
+    assert uris(tmp_path) == ["a.txt", "b.txt"]
+
+
+def test_another_writer_is_waited_for_and_named(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    told: list[str] = []
+    with FileLock(tmp_path / LOCK):
+        with pytest.raises(BusyError, match=r"is being written to by another process; try again later"):
+            add(tmp_path, [("b.txt", TUNNEL)], hashing, patience=0.1, waiting=told.append)
+        (tmp_path / "writer.json").write_text('{"process": 4711, "command": "attest", "since": "12:03:11"}')
+        waiting = threading.Thread(target=add, args=(tmp_path, [("b.txt", TUNNEL)], hashing, -1, told.append))
+        waiting.start()
+        waiting.join(timeout=0.3)
+        assert waiting.is_alive()
+        assert told[1] == (
+            f"Waiting for process 4711 (attest, since 12:03:11), which is writing to the index in {tmp_path}."
+        )
+    waiting.join(timeout=20)
+    assert uris(tmp_path) == ["a.txt", "b.txt"]
+    assert not (tmp_path / "writer.json").exists()
