@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
@@ -95,7 +96,8 @@ class State:
     def remove(self, document_id: str) -> Change:
         """Remove a document and serve the others. Raises as `build.remove`."""
         change = build.remove(self.settings.index, [document_id], self._embedder, PATIENCE)
-        self._bring_up_to_date()
+        with suppress(EmptyStoreError):  # it was the last one
+            self._bring_up_to_date()
         return change
 
     def _keep_up(self) -> None:

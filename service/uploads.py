@@ -31,11 +31,11 @@ class Limit:
 
         async def counting() -> Message:
             nonlocal counted
-            if counted > most:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {most:,} bytes")
-            message = await receive()
+            message = {} if counted > most else await receive()
             if not said:
                 counted += len(message.get("body", b""))
+            if counted > most:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {most:,} bytes")
             return message
 
         await self._app(scope, counting, send)
