@@ -8,11 +8,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.documents import MAX_BYTES
-from service.problems import ProblemError
+from service.problems import ProblemError, problem_response
 
 MAX_FILES = 100  # of one request
 MAX_UPLOAD = 200_000_000  # bytes of one request that adds documents
 MAX_BODY = 1_000_000  # bytes of any other
+
+_CLOSE = {"Connection": "close"}  # rather than to read it all
 
 
 class Limit:
@@ -26,16 +28,22 @@ class Limit:
             await self._app(scope, receive, send)
             return
         most = MAX_UPLOAD if scope["path"].startswith("/documents") else MAX_BODY
-        said = Headers(scope=scope).get("content-length", "")
-        counted = int(said) if said.isdecimal() else 0
+        said = Headers(scope=scope).get("content-length", "0")
+        refused = f"more than {most:,} bytes"
+        if not said.isdecimal() or int(said) > most:
+            problem = problem_response(
+                scope["state"]["request_id"], 413, "too-large", f"The request has {refused}.", headers=_CLOSE
+            )
+            await problem(scope, receive, send)
+            return
+        counted = 0
 
         async def counting() -> Message:
             nonlocal counted
-            message = {} if counted > most else await receive()
-            if not said:
-                counted += len(message.get("body", b""))
+            message = await receive()
+            counted += len(message.get("body", b""))
             if counted > most:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {most:,} bytes")
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, refused)
             return message
 
         await self._app(scope, counting, send)
