@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from eval.run import Outcome
     from eval.sources import Source
+    from index.embedding import Embedder
     from service.answering import Answerer
 
 ABSTAINED = 3
@@ -112,8 +113,6 @@ def index(
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
     from index.store import StoreError
-    from service import suggestions
-    from service.reader import ReaderError
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
@@ -145,11 +144,7 @@ def index(
             f"Nothing in {folder} could be indexed: it needs at least one .txt or .md file with sentences. "
             "The index stays as it was."
         )
-    offered = 0
-    try:
-        offered = suggestions.bring_up_to_date(settings.index, model)
-    except (EmbedderError, StoreError, ReaderError, OSError) as error:
-        err.print(Text(f"No questions to begin with are offered: {error}", style="yellow"), soft_wrap=True)
+    offered = _suggested(settings, model)
     ignored = f", {report.ignored_files} left out by .attestignore" if report.ignored_files else ""
     beginnings = f", {offered} questions to begin with" if offered else ""
     changes = f"{report.changed_documents:,} read anew, {report.removed_documents:,} removed"
@@ -183,10 +178,13 @@ def add(
     with _told():
         if unread:
             raise build.UnreadableFilesError(unread)
-        change = build.add(settings.index, read, load_embedder(settings.embedder, settings.index), waiting=_warn)
+        model = load_embedder(settings.embedder, settings.index)
+        change = build.add(settings.index, read, model, waiting=_warn)
     for listing in change.documents:
         out.print(f"{listing.ref.id}  {listing.ref.uri}  ({listing.passages:,} passages)", soft_wrap=True)
-    out.print(f"{len(change.documents):,} documents in {settings.index} (generation {change.generation}).")
+    _suggested(settings, model)
+    changed = f"{len(change.documents):,} documents added to {settings.index} (generation {change.generation})."
+    out.print(changed, soft_wrap=True)
 
 
 @app.command("rm")
@@ -208,8 +206,11 @@ def remove(
         with Store.open(settings.index) as store:
             ids = {listing.ref.uri: listing.ref.id for listing in store.listing()}
         named = [ids.get(name, name) for name in documents]
-        change = build.remove(settings.index, named, load_embedder(settings.embedder, settings.index), waiting=_warn)
-    out.print(f"{len(set(named)):,} documents removed from {settings.index} (generation {change.generation}).")
+        model = load_embedder(settings.embedder, settings.index)
+        change = build.remove(settings.index, named, model, waiting=_warn)
+    _suggested(settings, model)
+    changed = f"{len(set(named)):,} documents removed from {settings.index} (generation {change.generation})."
+    out.print(changed, soft_wrap=True)
 
 
 @app.command("ls")
@@ -265,6 +266,22 @@ def verify(
             out.print(f"{len(found):,} quotes, {wrong:,} not as the documents have them.")
     if wrong:
         raise typer.Exit(1)
+
+
+def _suggested(settings: Settings, model: "Embedder") -> int:
+    """Find the questions to begin with for the index as it is now; how many there are."""
+    from index.embedding import EmbedderError
+    from index.store import EmptyStoreError, StoreError
+    from service import suggestions
+    from service.reader import ReaderError
+
+    try:
+        return suggestions.bring_up_to_date(settings.index, model)
+    except EmptyStoreError:
+        return 0
+    except (EmbedderError, StoreError, ReaderError, OSError) as error:
+        _warn(f"No questions to begin with are offered: {error}")
+        return 0
 
 
 def _warn(words: str) -> None:

@@ -15,7 +15,7 @@ from index.embedding import Embedder, EmbedderError
 from index.retrieval import Retriever
 from index.store import EmptyStoreError, Listing, MissingStoreError, Store, StoreError
 from index.writing import is_being_written
-from service import confidence
+from service import confidence, suggestions
 from service.answering import Answerer
 from service.pool import Pool
 from service.problems import ProblemError
@@ -64,6 +64,7 @@ class State:
         self._waiting = LOADING
         self._failure: str | None = None
         self._told: str | None = None
+        self._settled: tuple[int, str] | None = None
         self._lock, self._opening = threading.Lock(), threading.Lock()
         self._closing = threading.Event()
         self._loader = threading.Thread(target=self._keep_up, name="attest-load", daemon=True)
@@ -113,6 +114,20 @@ class State:
                 log.exception("models or index could not be loaded")
                 return
             self._closing.wait(LOOK_AGAIN)
+            self._suggest()
+
+    def _suggest(self) -> None:
+        """Find the questions to begin with for what is served, once it has been served for a while."""
+        with suppress(ProblemError):
+            serving = self.take()
+            try:
+                if serving.generation == self._settled and not suggestions.are_current(serving.answerer):
+                    suggestions.renew(serving.answerer)
+            except (OSError, StoreError) as error:
+                log.warning("No questions to begin with are offered: %s", error)
+            finally:
+                self._settled = serving.generation
+                serving.give_back()
 
     def _may_come(self, error: Exception) -> bool:
         """Whether an index that cannot be opened now may be there later."""

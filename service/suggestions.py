@@ -79,9 +79,21 @@ def bring_up_to_date(directory: Path, embedder: Embedder) -> int:
         return len(stored.questions)
     answerer = Answerer.open(directory, embedder)
     try:
-        stored = Stored(_made_for(answerer.retriever.meta), answerer.models, suggest(answerer))
+        return renew(answerer)
     finally:
         answerer.close()
+
+
+def are_current(answerer: Answerer) -> bool:
+    """Whether questions were found for what is answered from."""
+    stored = _stored(answerer.retriever.store.directory)
+    return stored is not None and stored.made_for == _made_for(answerer.retriever.meta)
+
+
+def renew(answerer: Answerer) -> int:
+    """Find and store the questions for an index that is open; how many there are. Raises OSError."""
+    directory = answerer.retriever.store.directory
+    stored = Stored(_made_for(answerer.retriever.meta), answerer.models, suggest(answerer))
     written = directory / f"{FILE_NAME}.new"
     written.write_text(json.dumps(asdict(stored), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     written.replace(directory / FILE_NAME)

@@ -23,7 +23,7 @@ from tests.conftest import ROOT, SEEDS
 from tests.service.contract import check_answer, seed_texts
 
 Write = Callable[..., Path]
-COMMANDS = ["index", "ask", "serve", "eval", "bench"]
+COMMANDS = ["index", "add", "rm", "ls", "verify", "ask", "serve", "eval", "bench"]
 BRIDGES = {
     "a.md": "# Bridges\n\nPublished 3 May 1999\n\n## Opening\n\nIt rained. The [bridge](#) opened in **1932**.\n",
     "b.txt": "The tunnel opened in 1992.",
@@ -486,3 +486,72 @@ def test_bench_says_in_words_where_it_cannot_write(tmp_path: Path) -> None:
     result = attest("bench", "--report", tmp_path / "reports", "--passages", 100, "--sample", 10, embedder=None)
     assert result.exit_code == 1
     assert f"{tmp_path / 'reports'} cannot be written" in result.stderr
+
+
+def test_files_are_added_listed_and_removed(bridges: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "c.txt").write_text("The canal was dug in 1825.")
+    added = attest("add", tmp_path / "new" / "c.txt", "--index", bridges)
+    canal = document_id("c.txt")
+    assert (added.exit_code, added.stderr) == (0, "")
+    assert added.stdout == (f"{canal}  c.txt  (1 passages)\n1 documents added to {bridges} (generation 2).\n")
+    assert attest("ask", "When was the canal dug?", "--index", bridges, "--min-confidence", 0).stdout.startswith("1825")
+    listed = attest("ls", "--index", bridges, embedder=None).stdout.splitlines()
+    assert [re.sub(r"^\w{16}  ", "", line) for line in listed] == [
+        "a.md  (1 passages)",
+        "b.txt  (1 passages)",
+        "c.txt  (1 passages)  added",
+    ]
+    as_json = json.loads(attest("ls", "--json", "--index", bridges, embedder=None).stdout)
+    assert [(each["ref"]["uri"], each["added"]) for each in as_json][2] == ("c.txt", True)
+    removed = attest("rm", "c.txt", document_id("b.txt"), "--index", bridges)
+    assert removed.stdout == f"2 documents removed from {bridges} (generation 3).\n"
+    assert "b.txt" not in attest("ls", "--index", bridges, embedder=None).stdout
+
+
+def test_files_that_cannot_be_added_are_named(bridges: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("Oil.")
+    (tmp_path / "d.exe").write_text("MZ")
+    refused = attest("add", tmp_path / "c.txt", tmp_path / "d.exe", tmp_path / "none.txt", "--index", bridges)
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        f"not read: {tmp_path}/d.exe: not a .txt or .md file\n"
+        f"not read: {tmp_path}/none.txt: a link to nothing, or removed just now\nNothing was added.\n"
+    )
+    assert "c.txt" not in attest("ls", "--index", bridges, embedder=None).stdout
+
+
+def test_a_document_that_is_not_there_is_not_removed(bridges: Path) -> None:
+    refused = attest("rm", "a.md", "none.txt", "--index", bridges)
+    assert (refused.exit_code, refused.stderr) == (2, "There is no document with the name or id 'none.txt'.\n")
+    assert "a.md" in attest("ls", "--index", bridges, embedder=None).stdout
+
+
+def test_verify_reads_everything_and_names_what_is_damaged(bridges: Path) -> None:
+    whole = attest("verify", "--index", bridges, embedder=None)
+    assert (whole.exit_code, whole.stdout) == (0, "2 documents, 2 passages: 0 problems.\n")
+    with closing(sqlite3.connect(bridges / "attest.sqlite")) as connection:
+        connection.execute("UPDATE documents SET text = replace(text, '1992', '1993')")
+        connection.commit()
+    damaged = attest("verify", "--index", bridges, embedder=None)
+    assert damaged.exit_code == 1
+    assert "b.txt: The index in" in damaged.stderr
+    assert damaged.stdout == "2 documents, 2 passages: 1 problems.\n"
+
+
+def test_verify_holds_an_answer_against_the_documents(bridges: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "answer.json"
+    given = attest("ask", "When did the tunnel open?", "--json", "--index", bridges, "--min-confidence", 0).stdout
+    saved.write_text(given)
+    right = attest("verify", saved, "--index", bridges, embedder=None)
+    assert right.exit_code == 0
+    assert right.stdout.splitlines()[0] == "citations 1: it stands there: '1992'"
+    saved.write_text(given.replace("1992", "1993"))
+    wrong = attest("verify", saved, "--index", bridges, embedder=None)
+    assert wrong.exit_code == 1
+    assert "citations 1: its quote is not what stands at 21–25: '1992'" in wrong.stdout
+    for content in ("nothing", "[]", '{"citations": [7]}', '{"citations": [{}]}'):
+        saved.write_text(content)
+        refused = attest("verify", saved, "--index", bridges, embedder=None)
+        assert refused.exit_code == 2
+        assert f"{saved} cannot be verified: " in refused.stderr
