@@ -1,8 +1,10 @@
-"""The files of documents that were added by themselves, kept by their sha256 under their own names."""
+"""The files of documents that were added by themselves, kept by their sha256 under their own names.
+
+They outlive a store that is lost: from them, the documents come back. So a file counts only once its document does:
+it is kept before the change, and made known after it.
+"""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -13,47 +15,51 @@ FOLDER_NAME = "originals"  # in an index's directory
 
 
 def keep(directory: Path, name: str, data: bytes) -> None:
-    """Write a file so that it is whole and on the disk when this returns, or not there. Raises OSError and StoreError.
+    """Write the file of a document, not yet known. When this returns, it is on the disk. Raises OSError, StoreError.
 
     `name` is the document's, and may be a path.
     """
-    kept = path(directory, hashlib.sha256(data).hexdigest(), name)
-    folder = kept.parent
-    for each in (folder.parent, folder):
-        make_directory(each)
-    if kept.exists() and file_sha256(kept) == folder.name:
-        return
-    descriptor, writing = tempfile.mkstemp(prefix=".", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(descriptor)
-        Path(writing).rename(kept)
-        sync(folder)
-    except BaseException:
-        Path(writing).unlink(missing_ok=True)
-        raise
+    kept = _known(directory, hashlib.sha256(data).hexdigest(), name)
+    for folder in (kept.parent.parent, kept.parent):
+        make_directory(folder)
+    waiting = _waiting(kept)
+    waiting.write_bytes(data)
+    sync(waiting)
+    sync(waiting.parent)
 
 
-def path(directory: Path, sha256: str, name: str) -> Path:
-    """Where a document's file is: under its own name, in which a slash is no slash any more."""
-    return directory / FOLDER_NAME / sha256 / name.replace("%", "%25").replace("/", "%2F")
+def settle(directory: Path, needed: Collection[tuple[str, str]]) -> None:
+    """Make known what documents need, given by sha256 and name, and remove all else. Raises OSError."""
+    wanted = {_known(directory, *each) for each in needed}
+    for folder in (directory / FOLDER_NAME).glob("*"):
+        for found in list(folder.iterdir()):
+            known = found.with_name(found.name.removeprefix("."))
+            if known not in wanted:
+                found.unlink()
+            elif found != known:
+                found.replace(known)
+                sync(folder)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def every(directory: Path) -> Iterator[tuple[str, Path]]:
-    """The name and the path of each file that is kept and is what it was."""
+    """The name and the path of each file that is known and is what it was."""
     for found in sorted((directory / FOLDER_NAME).glob("*/[!.]*")):
         if file_sha256(found) == found.parent.name:
             yield found.name.replace("%2F", "/").replace("%25", "%"), found
 
 
-def clear(directory: Path, needed: Collection[tuple[str, str]]) -> None:
-    """Remove all files but these, each given by its sha256 and its name."""
-    wanted = {path(directory, *each) for each in needed}
-    for folder in (directory / FOLDER_NAME).glob("*"):
-        for found in folder.iterdir():
-            if found not in wanted:
-                found.unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+def path(directory: Path, sha256: str, name: str) -> Path:
+    """Where the file of a document is."""
+    known = _known(directory, sha256, name)
+    return known if known.exists() else _waiting(known)
+
+
+def _known(directory: Path, sha256: str, name: str) -> Path:
+    """Under its own name, in which a slash is no slash any more."""
+    return directory / FOLDER_NAME / sha256 / name.replace("%", "%25").replace("/", "%2F")
+
+
+def _waiting(known: Path) -> Path:
+    return known.with_name(f".{known.name}")

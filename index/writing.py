@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from index import derived, originals
-from index.store import FILE_NAME, DamagedStoreError, OutdatedStoreError, Store, StoreError, make_directory
+from index.store import FILE_NAME, DamagedStoreError, OutdatedStoreError, Store, StoreError, make_directory, not_written
 
 LOCK, HOLDER = "build.lock", "writer.json"
 log = logging.getLogger(__name__)
@@ -31,16 +31,19 @@ def writing(directory: Path, patience: float = -1, waiting: Tell = log.warning) 
     Raises StoreError, BusyError among it.
     """
     make_directory(directory)
-    with alone(directory, patience, waiting), Store.create(directory) as store:
-        yield store
-        clear(store)
+    try:
+        with alone(directory, patience, waiting), Store.create(directory) as store:
+            yield store
+            clear(store)
+    except OSError as error:
+        raise not_written(directory, error) from error
 
 
 def clear(store: Store) -> None:
-    """Remove the files that no document and no generation needs any more."""
-    meta = store.meta()
-    derived.clear(store.directory, meta.generation if meta else 0)
-    originals.clear(store.directory, [(each.ref.sha256, each.ref.uri) for each in store.listing() if each.added])
+    """Remove the files that no document and no generation needs any more, if there is a generation."""
+    if meta := store.meta():
+        derived.clear(store.directory, meta.generation)
+        originals.settle(store.directory, [(each.ref.sha256, each.ref.uri) for each in store.listing() if each.added])
 
 
 def is_being_written(directory: Path) -> bool:
