@@ -24,6 +24,7 @@ from index.documents import (
     read_bytes,
 )
 from index.embedding import Embedder, EmbedderError
+from index.extraction import Extractor
 from index.passages import MAX_TOKENS, Passage, split
 from index.store import (
     Kind,
@@ -119,14 +120,14 @@ def build(
     kept: set[str] = set()
     unread = list(found.unread)
     make_directory(directory)
-    with alone(directory, waiting=waiting):
+    with alone(directory, waiting=waiting), Extractor() as extractor:
         store, set_aside = opened_or_anew(directory)
         with store:
             with store.transaction() as writer:
                 before = store.meta()
                 listed = {listing.ref.id: listing for listing in store.listing()}
                 current = before is not None and before.embedder_sha256 == embedder.fingerprint
-                batch = _Batch(writer, embedder, current, len(found.files), watch)
+                batch = _Batch(writer, embedder, extractor, current, len(found.files), watch)
                 for uri, path in found.files:
                     try:
                         data = read_bytes(uri, path)
@@ -196,13 +197,13 @@ def add(
     When this returns, they are on the disk. Raises UnreadableFilesError if any cannot be read, StoreError, BusyError
     among it, EmbedderError and OSError.
     """
-    with writing(directory, patience, waiting) as store, store.transaction() as writer:
+    with Extractor() as extractor, writing(directory, patience, waiting) as store, store.transaction() as writer:
         before = store.meta() or Meta.of(embedder)
         check_embedder(before, directory, embedder)
         if not before.generation:  # what a store that is lost had, comes back
             files = [*((uri, path.read_bytes()) for uri, path in originals.every(directory)), *files]
         listed = {listing.ref.uri: listing for listing in store.listing()}
-        batch = _Batch(writer, embedder, reuse_vectors=True)
+        batch = _Batch(writer, embedder, extractor, reuse_vectors=True)
         unread = []
         for uri, data in files:
             try:
@@ -253,11 +254,17 @@ class _Batch:
     """Documents that wait until there are enough passages to embed together."""
 
     def __init__(
-        self, writer: Writer, embedder: Embedder, reuse_vectors: bool, files: int = 0, watch: Watch = lambda _: None
+        self,
+        writer: Writer,
+        embedder: Embedder,
+        extractor: Extractor,
+        reuse_vectors: bool,
+        files: int = 0,
+        watch: Watch = lambda _: None,
     ) -> None:
         self.documents = self.embedded = 0
         self._writer = writer
-        self._embedder = embedder
+        self._embedder, self._extractor = embedder, extractor
         self._reuse = reuse_vectors
         self._files, self._done, self._watch = files, 0, watch
         self._waiting: list[tuple[Document, list[Passage]]] = []
@@ -276,7 +283,7 @@ class _Batch:
 
     def add(self, uri: str, data: bytes, added: bool = False) -> None:
         """Read and split one file. Raises UnreadableFileError."""
-        read, structure = document(uri, data, added)
+        read, structure = document(uri, data, added, self._extractor)
         limit = min(MAX_TOKENS, self._embedder.max_tokens - CONTEXT_TOKENS)
         if limit < LEAST_TOKENS:
             raise EmbedderError(

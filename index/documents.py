@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from index.extraction import MAX_TEXT, Extracted, ExtractionError, Extractor
+from index.extraction import SUFFIXES as EXTRACTED
 from index.language import language
 from index.markup import plain
-from index.structure import Block, Structure, parse
+from index.structure import Block, Structure, parse, parse_date, stated_language
 
-SUFFIXES = (".txt", ".md")
+TEXTS = (".txt", ".md")
+SUFFIXES = (*TEXTS, *EXTRACTED)
+NOT_READ = f"not a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
 MAX_BYTES = 20_000_000
 MAX_NAME = 200  # bytes
 MAX_TITLE = 300  # code points
@@ -82,8 +86,9 @@ def decode(data: bytes) -> str:
 
     Raises UnreadableFileError for binary, undecodable, empty and over-long data.
     """
-    if len(data) > MAX_BYTES:
-        raise UnreadableFileError(f"larger than {MAX_BYTES // 1_000_000} MB ({len(data) / 1e6:.1f} MB)")
+    _check_size(len(data))
+    if len(data) > MAX_TEXT:
+        raise UnreadableFileError(f"more than {MAX_TEXT // 1_000_000} MB of text")
     if b"\0" in data:
         raise UnreadableFileError("binary, not text")
     try:
@@ -105,19 +110,41 @@ def file_name(name: str) -> str:
     if len(name.encode(errors="replace")) > MAX_NAME:
         raise UnreadableFileError(f"its name has more than {MAX_NAME} bytes")
     if PurePosixPath(name).suffix.lower() not in SUFFIXES:
-        raise UnreadableFileError(f"not a {' or '.join(SUFFIXES)} file")
+        raise UnreadableFileError(NOT_READ)
     return name
 
 
-def document(uri: str, data: bytes, added: bool = False) -> tuple[Document, Structure]:
-    """Read a file's bytes into a Document and the structure of its text."""
-    text = decode(data)
-    structure = parse(text)
-    title = _words(structure.title or "") or PurePosixPath(uri).stem
-    lang = structure.lang or language(_beginning(text, structure.blocks))
-    ref = DocumentRef(document_id(uri), title, uri, structure.date, hashlib.sha256(data).hexdigest(), lang)
-    sections = tuple(_sections(structure.blocks, title, len(text)))
-    return Document(ref, text, structure.url, sections, added=added), structure
+def document(
+    uri: str, data: bytes, added: bool = False, extractor: Extractor | None = None
+) -> tuple[Document, Structure]:
+    """Read a file's bytes into a Document and the structure of its text. Raises UnreadableFileError."""
+    found = _taken_out(uri, data, extractor)
+    structure = parse(found.text)
+    title = _words(found.title or structure.title or "") or PurePosixPath(uri).stem
+    lang = structure.lang or stated_language(found.lang or "") or language(_beginning(found.text, structure.blocks))
+    published = structure.date or parse_date(found.date or "")
+    ref = DocumentRef(document_id(uri), title, uri, published, hashlib.sha256(data).hexdigest(), lang)
+    sections = tuple(_sections(structure.blocks, title, len(found.text)))
+    return Document(ref, found.text, found.url or structure.url, sections, found.pages, added), structure
+
+
+def _taken_out(uri: str, data: bytes, extractor: Extractor | None) -> Extracted:
+    """The text of a file. Raises UnreadableFileError."""
+    if not uri.lower().endswith(EXTRACTED):
+        return Extracted(decode(data))
+    _check_size(len(data))
+    try:
+        if extractor:
+            return extractor.extract(uri, data)
+        with Extractor() as alone:
+            return alone.extract(uri, data)
+    except ExtractionError as error:
+        raise UnreadableFileError(str(error)) from error
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise UnreadableFileError(f"larger than {MAX_BYTES // 1_000_000} MB ({size / 1e6:.1f} MB)")
 
 
 def _words(line: str) -> str:
@@ -206,13 +233,12 @@ def read_bytes(uri: str, path: Path) -> bytes:
     except UnicodeEncodeError:
         raise UnreadableFileError("its name is not UTF-8") from None
     if path.suffix.lower() not in SUFFIXES:
-        raise UnreadableFileError(f"not a {' or '.join(SUFFIXES)} file")
+        raise UnreadableFileError(NOT_READ)
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
             raise UnreadableFileError("not a regular file")
-        if about.st_size > MAX_BYTES:
-            raise UnreadableFileError(f"larger than {MAX_BYTES // 1_000_000} MB ({about.st_size / 1e6:.1f} MB)")
+        _check_size(about.st_size)
         return path.read_bytes()
     except FileNotFoundError:
         raise UnreadableFileError("a link to nothing, or removed just now") from None

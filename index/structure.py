@@ -110,12 +110,18 @@ def parse(text: str) -> Structure:
                 url = url or address["url"]
             after_label = bool(label) and not (label and label["url"])
         blocks.append(block)
-    return Structure(tuple(_rejoined(text, blocks)), title, published, url, _stated_language(fields))
+    return Structure(
+        tuple(_rejoined(text, blocks)),
+        title,
+        published,
+        url,
+        stated_language(fields.get("lang", ""), fields.get("language", "")),
+    )
 
 
-def _stated_language(fields: dict[str, str]) -> str | None:
+def stated_language(*fields: str) -> str | None:
     """The primary language of the first field that is a language tag: "pt" for pt-BR."""
-    tags = (_LANGUAGE_TAG.fullmatch(fields.get(name, "")) for name in ("lang", "language"))
+    tags = map(_LANGUAGE_TAG.fullmatch, fields)
     return next((tag[1].lower() for tag in tags if tag), None)
 
 

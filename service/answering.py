@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -56,7 +57,10 @@ class PassageSlice:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where an answer stands: `quote` is `document.text[start:end]`; `score` is the reader's."""
+    """Where an answer stands: `quote` is `document.text[start:end]`; `score` is the reader's.
+
+    `page` counts from 1, and is null for a document that has no pages.
+    """
 
     document: DocumentRef
     start: int
@@ -65,6 +69,7 @@ class Citation:
     sentence: Slice
     passage: PassageSlice
     section: str | None
+    page: int | None
     score: float
 
 
@@ -272,7 +277,8 @@ class Answerer:
     def _cite(self, span: Span) -> Citation:
         """Slice the stored text, verified by its hash, at a span; a quote is widened rather than cut markup."""
         passage = span.hit.passage
-        text = self.retriever.store.document(passage.document_id).text
+        document = self.retriever.store.document(passage.document_id)
+        text = document.text
         start, end = widen(text, (span.start, span.end), (passage.start, passage.end))
         sentence_start, sentence_end = passage.around(start, end)
         return Citation(
@@ -283,6 +289,7 @@ class Answerer:
             sentence=Slice(sentence_start, sentence_end, text[sentence_start:sentence_end]),
             passage=PassageSlice(passage.id, passage.start, passage.end, text[passage.start : passage.end]),
             section=passage.section,
+            page=bisect_right(document.pages, start) or None,
             score=round(span.score, 4),
         )
 

@@ -48,6 +48,7 @@ ASK = {
             "sentence": {"start": 584, "end": 666, "text": _SENTENCE},
             "passage": _PASSAGE,
             "section": "Background",
+            "page": None,
             "score": 0.9266,
         }
     ],

@@ -42,6 +42,7 @@ def _marked(citation: Citation) -> Text:
 
 
 def _source(citation: Citation) -> str:
-    parts = [citation.document.title, citation.section, citation.document.date]
+    page = f"page {citation.page}" if citation.page else None
+    parts = [citation.document.title, citation.section, page, citation.document.date]
     place = f"{citation.document.uri}, characters {citation.start}–{citation.end}"
     return ", ".join(part for part in parts if part) + f" ({place})"

@@ -1,6 +1,6 @@
 // One question with its answer: the quote in its sentence, where it stands, how sure it is.
 
-import { announce, button, day, element, listed, points, sectionAndDate, title } from "./page.js";
+import { announce, button, day, element, listed, points, placeAndDate, title } from "./page.js";
 import { describe } from "./card.js";
 import { showSource } from "./pane.js";
 
@@ -104,16 +104,17 @@ function from(citation, number, words) {
   const open = button(`[${number}]`, () => showSource(citation, open), { className: "citation" });
   open.setAttribute("aria-label", `Source ${number}: show it in ${source.title}`);
   describe(open, citation);
-  return element("figcaption", {}, words, ...listed([title(source), ...sectionAndDate(citation)]), " ", open);
+  return element("figcaption", {}, words, ...listed([title(source), ...placeAndDate(citation)]), " ", open);
 }
 
 export const permalink = ({ document: { id, sha256 }, start, end }) =>
   new URL(`/documents/${id}/view?start=${start}&end=${end}&sha256=${sha256}#quote`, location.href).href;
 
-function reference(citation, place) {
-  const { document: source, section, start, end } = citation;
-  const parts = [source.title, section, source.date && day(source.date), `characters ${start}–${end} of ${source.uri}`];
-  return `[${place + 1}] ${parts.filter(Boolean).join(", ")}\n${permalink(citation)}`;
+function reference(citation, number) {
+  const { document: source, section, page, start, end } = citation;
+  const place = `characters ${start}–${end} of ${source.uri}`;
+  const parts = [source.title, section, page && `page ${page}`, source.date && day(source.date), place];
+  return `[${number + 1}] ${parts.filter(Boolean).join(", ")}\n${permalink(citation)}`;
 }
 
 async function copy(answer, pressed) {

@@ -1,6 +1,6 @@
 // The card beside a citation: where it stands, and the sentences around it. It opens by hover, focus or tap.
 
-import { at, element, listed, points, sectionAndDate, title } from "./page.js";
+import { at, element, listed, points, placeAndDate, title } from "./page.js";
 
 const DELAY = 150; // milliseconds
 let owner = null;
@@ -50,7 +50,7 @@ function later(act) {
 function open(button, citation) {
   close();
   const { document: source, passage, start, end } = citation;
-  const about = element("p", { className: "about" }, ...listed(sectionAndDate(citation)));
+  const about = element("p", { className: "about" }, ...listed(placeAndDate(citation)));
   const words = element("p", { lang: source.lang, dir: "auto" },
     points(passage.text, 0, start - passage.start),
     element("mark", { textContent: citation.quote }),

@@ -24,8 +24,9 @@ export const day = (iso) => days.format(new Date(`${iso}T00:00Z`));
 
 export const title = (source) => element("cite", { textContent: source.title, lang: source.lang, dir: "auto" });
 
-export function sectionAndDate({ section: textContent, document: { lang, date } }) {
-  return [textContent && element("span", { textContent, lang, dir: "auto" }), date && day(date)].filter(Boolean);
+export function placeAndDate({ section: textContent, page, document: { lang, date } }) {
+  const section = textContent && element("span", { textContent, lang, dir: "auto" });
+  return [section, page && `page ${page}`, date && day(date)].filter(Boolean);
 }
 
 export const listed = (parts) => parts.flatMap((part, number) => (number ? [", ", part] : [part]));

@@ -1,6 +1,6 @@
 // The pane beside the conversation: a source at its quote, or the list of documents.
 
-import { announce, at, button, call, day, element, listed, sectionAndDate, title } from "./page.js";
+import { announce, at, button, call, day, element, listed, placeAndDate, title } from "./page.js";
 import { failed } from "./state.js";
 
 const narrow = matchMedia("(max-width: 60rem)");
@@ -13,7 +13,7 @@ export async function showSource(citation, from) {
   const { document: source, start, end, quote } = citation;
   const number = begin(from, source.title, source.lang);
   const quoted = start !== undefined;
-  const place = [...sectionAndDate(citation), source.uri, ...(quoted ? [`characters ${start}–${end}`] : [])];
+  const place = [...placeAndDate(citation), source.uri, ...(quoted ? [`characters ${start}–${end}`] : [])];
   try {
     const [{ text, sha256 }, markup] = await Promise.all([textOf(source.id), json(`/documents/${source.id}/markup`)]);
     if (number !== latest) return;

@@ -13,7 +13,7 @@ def cited(quote: str, after: str = " it was.", document: str = "a.txt", score: f
     text = quote + after
     passage = PassageSlice(f"{document}-0", 0, len(text), text)
     ref = DocumentRef(document, document, document, None, "0" * 64, None)
-    return Citation(ref, 0, len(quote), quote, Slice(0, len(text), text), passage, None, score)
+    return Citation(ref, 0, len(quote), quote, Slice(0, len(text), text), passage, None, None, score)
 
 
 def answered(

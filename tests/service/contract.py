@@ -19,7 +19,7 @@ ANSWER = {
     "index",
     "timings_ms",
 }
-CITATION = {"document", "start", "end", "quote", "sentence", "passage", "section", "score"}
+CITATION = {"document", "start", "end", "quote", "sentence", "passage", "section", "page", "score"}
 DOCUMENT = {"id", "title", "uri", "date", "sha256", "lang"}
 SENTENCE = {"start", "end", "text"}
 PASSAGE = {"id", "start", "end", "text"}
