@@ -1,7 +1,6 @@
 """The front door: the command line. Each command imports what it needs when it runs."""
 
 import json
-import logging
 import shlex
 import sys
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -94,7 +92,8 @@ def _stop(message: str, code: int = 1) -> typer.Exit:
 @app.command()
 def index(
     folder: Annotated[
-        Path, typer.Argument(help="the folder of documents: .txt and .md", envvar="ATTEST_DOCUMENTS")
+        Path,
+        typer.Argument(help="the folder of documents: text, Markdown, HTML, PDF, DOCX", envvar="ATTEST_DOCUMENTS"),
     ] = Path("seeds"),
     index: Index = None,
     embedder: EmbedderName = None,
@@ -141,7 +140,7 @@ def index(
         err.print(Text(f"not read: {path}: {reason}", style="yellow"), soft_wrap=True)
     if not report.documents:
         raise _stop(
-            f"Nothing in {folder} could be indexed: it needs at least one .txt or .md file with sentences. "
+            f"Nothing in {folder} could be indexed: it needs at least one file with sentences that is read. "
             "The index stays as it was."
         )
     offered = _suggested(settings, model)
@@ -588,6 +587,9 @@ def serve(
     workers: Annotated[int | None, _option("workers", "--workers")] = None,
     queue: Annotated[int | None, _option("queue", "--queue")] = None,
     remembered: Annotated[int | None, _option("remembered", "--remembered")] = None,
+    drain: Annotated[float | None, _option("drain", "--drain")] = None,
+    log: Annotated[Literal["text", "json"] | None, _option("log", "--log")] = None,
+    log_questions: Annotated[bool | None, _option("log_questions", "--log-questions")] = None,
 ) -> None:
     """Serve the chat page and the HTTP interface."""
     settings = _settings(
@@ -599,22 +601,20 @@ def serve(
         workers=workers,
         queue=queue,
         remembered=remembered,
+        drain=drain,
+        log=log,
+        log_questions=log_questions,
     )
-    import socket
-
-    import uvicorn
-
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
     from index.retrieval import check
     from index.store import MissingStoreError, StoreError
+    from service import serving
     from service.app import create_app
     from service.reader import SHIPPED_READER, ReaderError
     from service.reader.model import check_weights
 
-    logging.basicConfig(
-        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)]
-    )
+    serving.log_as(settings.log, err)
     model = load_embedder(settings.embedder, settings.index, threads=1)
     try:
         try:
@@ -625,22 +625,17 @@ def serve(
             check_weights()
     except (StoreError, EmbedderError, ReaderError) as error:
         raise _stop(str(error)) from None
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # so that asyncio sets TCP_NODELAY
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(2048)  # from here on a client that has read the address below gets through
+        listener = serving.listener(settings.host, settings.port)
     except OSError as error:
         reason = error.strerror or str(error)
         raise _stop(
             f"Cannot listen on {settings.host} port {settings.port}: {reason}. "
             "Choose another with --port or ATTEST_PORT."
         ) from None
-    host_name = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
+    host_name = f"[{settings.host}]" if ":" in settings.host else settings.host
     out.print(f"Attest is at http://{host_name}:{listener.getsockname()[1]}/ (open it in a browser; Ctrl+C stops it)")
-    server = uvicorn.Server(uvicorn.Config(create_app(settings, model), log_level="warning", access_log=False))
-    server.run(sockets=[listener])
+    serving.Server(create_app(settings, model), settings.drain).run(sockets=[listener])
 
 
 if __name__ == "__main__":

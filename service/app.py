@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from service.state import State
 from service.uploads import Limit
 
 log = logging.getLogger(__name__)
+access = logging.getLogger("attest.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = {
     "Content-Security-Policy": (
@@ -58,7 +60,7 @@ def create_app(settings: Settings, embedder: Embedder | None = None) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    for router in (pages.pages, pages.guarded, routes.health, routes.data, routes.changes):
+    for router in (pages.pages, pages.guarded, routes.health, routes.metrics, routes.data, routes.changes):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(Limit)
@@ -88,7 +90,10 @@ class _Application(FastAPI):
 
 
 class Envelope:
-    """Gives every response a request id and the security headers, and every crash a problem without its details."""
+    """Gives every response a request id and the security headers, and every crash a problem without its details.
+
+    It counts and logs each request, by the template of its path: addresses may hold questions.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -98,15 +103,19 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
+        began, status = time.perf_counter(), 500
+        state: State = scope["app"].state.attest
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 headers = MutableHeaders(scope=message)
+                if state.draining:
+                    headers["Connection"] = "close"
                 headers["X-Request-ID"] = request_id
                 for name, value in _HEADERS.items():
                     headers[name] = value
@@ -122,3 +131,10 @@ class Envelope:
                 request_id, 500, "internal-error", "Something went wrong here; the log has the request id."
             )
             await response(scope, receive, send_with_headers)
+        finally:
+            seconds = time.perf_counter() - began
+            about = {"method": scope["method"], "route": getattr(scope.get("route"), "path", "none"), "status": status}
+            state.metrics.request(**about, seconds=seconds)
+            asked = {"question": scope["state"]["question"]} if "question" in scope["state"] else {}
+            told = about | asked | {"request_id": request_id, "milliseconds": round(1_000 * seconds, 1)}
+            access.info("request", extra=told)

@@ -19,11 +19,12 @@ class Pool:
 
     def __init__(self, workers: int, queue: int) -> None:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="attest-model")
-        self._places = threading.BoundedSemaphore(workers + queue)
+        self._places, self._taken = workers + queue, 0
+        self._lock = threading.Lock()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function on the pool. Raises ProblemError 503 if every place is taken."""
-        if not self._places.acquire(blocking=False):
+        if not self._take():
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "overloaded",
@@ -31,8 +32,23 @@ class Pool:
                 headers={"Retry-After": "1"},
             )
         future = self._executor.submit(partial(function, *args, **kwargs))
-        future.add_done_callback(lambda _: self._places.release())
+        future.add_done_callback(self._free)
         return await asyncio.wrap_future(future)
+
+    def _take(self) -> bool:
+        with self._lock:
+            free = self._taken < self._places
+            self._taken += free
+            return free
+
+    def _free(self, _: object) -> None:
+        with self._lock:
+            self._taken -= 1
+
+    @property
+    def taken(self) -> int:
+        """How many calls are at work or wait."""
+        return self._taken
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)

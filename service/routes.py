@@ -32,6 +32,7 @@ from service.contract import (
     UnreadView,
 )
 from service.examples import response
+from service.metrics import MEDIA_TYPE
 from service.problems import FieldError, Problem, ProblemError
 from service.state import Serving, ServingOf, State, StateOf
 from service.suggestions import offered
@@ -52,6 +53,11 @@ data = APIRouter(
         401: _problem("The API key is missing or wrong."),
         503: _problem("Models and index are loading, or too many requests wait."),
     },
+)
+metrics = APIRouter(
+    tags=["health"],
+    dependencies=[Depends(check_key)],
+    responses={401: _problem("The API key is missing or wrong.")},
 )
 changes = APIRouter(
     tags=["documents"],
@@ -75,27 +81,43 @@ async def livez() -> Health:
     return Health(status="ok")
 
 
+@metrics.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {"example": "attest_generation 1.0"}}}},
+)
+def figures(state: StateOf) -> Response:
+    """What the service counts and times, for Prometheus."""
+    return Response(state.metrics.text(state.pool.taken), media_type=MEDIA_TYPE)
+
+
 @health.get(
     "/readyz",
     responses={
         200: response(examples.HEALTH),
-        503: _problem("Models and index are loading or cannot be loaded."),
+        503: _problem("Models and index are loading or cannot be loaded, or the service is about to end."),
     },
 )
-async def readyz(_: ServingOf) -> Health:
-    """Models and index are loaded."""
+async def readyz(state: StateOf, _: ServingOf) -> Health:
+    """Models and index are loaded, and the service goes on."""
+    if state.draining:
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "The service is about to end.")
     return Health(status="ok")
 
 
 @data.post("/ask", tags=["questions"], responses={200: response(examples.ASK), **INVALID, **UNKNOWN})
-async def ask(request: AskRequest, state: StateOf, serving: ServingOf) -> Answer:
+async def ask(request: AskRequest, state: StateOf, serving: ServingOf, http: Request) -> Answer:
     """Answer a question with a quote from the documents, or abstain."""
+    if state.settings.log_questions:
+        http.state.question = request.question
     try:
-        return await state.pool.run(
+        answer = await state.pool.run(
             serving.answerer.ask, request.question, request.top_k, request.documents, request.min_confidence
         )
     except UnknownDocumentError as error:
         raise _unknown(error.args[0], field="documents") from error
+    state.metrics.answer(answer)
+    return answer
 
 
 @data.post("/search", tags=["questions"], responses={200: response(examples.SEARCH), **INVALID})

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,6 +38,14 @@ class Settings(BaseSettings):
         default=1_000, ge=0, le=1_000_000, description="how many answers are remembered; 0 for none"
     )
     queue: int = Field(default=64, ge=0, le=10_000, description="how many more may wait; beyond them: 503")
+
+    drain: float = Field(
+        default=1.0, ge=0, le=600, description="seconds that the service still answers when it is told to end"
+    )
+    log: Literal["text", "json"] = Field(
+        default="text", description="how to log: warnings as text, or requests too, as JSON and without their questions"
+    )
+    log_questions: bool = Field(default=False, description="log the questions too")
 
     @field_validator("api_key")
     @classmethod

@@ -17,6 +17,7 @@ from index.store import EmptyStoreError, Listing, MissingStoreError, Store, Stor
 from index.writing import is_being_written
 from service import confidence, suggestions
 from service.answering import Answerer
+from service.metrics import Metrics
 from service.pool import Pool
 from service.problems import ProblemError
 from service.reader import ReaderError
@@ -57,6 +58,8 @@ class State:
 
     def __init__(self, settings: Settings, embedder: Embedder) -> None:
         self.settings = settings
+        self.metrics = Metrics()
+        self.draining = False
         self.pool = Pool(settings.workers, settings.queue)
         self.writers = Pool(1, settings.queue)
         self._embedder = embedder
@@ -180,6 +183,13 @@ class State:
             unused, self._serving = self._serving, serving
             if self._closing.is_set() and serving:
                 unused, self._serving = serving, None
+            served = self._serving
+        if not served:
+            self.metrics.serves(0, 0, 0)
+        elif served is not unused:
+            self.metrics.serves(
+                served.generation[0], len(served.listing), sum(each.passages for each in served.listing)
+            )
         if unused:
             unused.give_back()
 

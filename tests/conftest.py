@@ -95,7 +95,7 @@ def serving(index: Path, port: int = 0, ready: bool = True, **environment: str) 
     """Run `attest serve`, by default on a free port, and give its address, by default once it is ready."""
     process = subprocess.Popen(
         [sys.executable, "-m", "attest", "serve", "--port", str(port), "--index", str(index)],
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "ATTEST_DRAIN": "0", **environment},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -106,7 +106,7 @@ def test_index_names_each_file_that_it_cannot_read(write: Write, tmp_path: Path)
     assert "2 documents" in result.stdout
     assert "4 files not read." in result.stdout
     assert result.stderr.splitlines() == [
-        "not read: image.png: not a .txt or .md file",
+        "not read: image.png: not a .txt, .md, .html, .htm, .pdf or .docx file",
         "not read: latin.txt: not UTF-8: undecodable byte 0xe1 at 2",
         "not read: nothing.txt: empty",
         "not read: old/zero.txt: binary, not text",
@@ -119,7 +119,7 @@ def test_index_fails_if_there_is_nothing_to_read(write: Write, tmp_path: Path, f
     result = attest("index", folder, "--index", tmp_path / "index")
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert f"Nothing in {folder} could be indexed: it needs at least one .txt or .md file" in result.stderr
+    assert f"Nothing in {folder} could be indexed: it needs at least one file with sentences" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["nowhere", "a.txt"])
@@ -515,7 +515,7 @@ def test_files_that_cannot_be_added_are_named(bridges: Path, tmp_path: Path) -> 
     refused = attest("add", tmp_path / "c.txt", tmp_path / "d.exe", tmp_path / "none.txt", "--index", bridges)
     assert refused.exit_code == 1
     assert refused.stderr == (
-        f"not read: {tmp_path}/d.exe: not a .txt or .md file\n"
+        f"not read: {tmp_path}/d.exe: not a .txt, .md, .html, .htm, .pdf or .docx file\n"
         f"not read: {tmp_path}/none.txt: a link to nothing, or removed just now\nNothing was added.\n"
     )
     assert "c.txt" not in attest("ls", "--index", bridges, embedder=None).stdout

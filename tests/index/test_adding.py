@@ -81,7 +81,7 @@ def test_the_same_file_again_changes_nothing(tmp_path: Path, hashing: HashingEmb
     ("name", "data", "reason"),
     [
         ("b.txt", b"\xff\xfe", "not UTF-8"),
-        ("b.exe", b"MZ", r"not a \.txt or \.md file"),
+        ("b.exe", b"MZ", r"not a \.txt, \.md, \.html, \.htm, \.pdf or \.docx file"),
         ("../b.txt", TUNNEL, "its name is not that of a file alone"),
         ("..\\b.txt", TUNNEL, "its name is not that of a file alone"),
         ("/etc/b.txt", TUNNEL, "its name is not that of a file alone"),
@@ -90,7 +90,7 @@ def test_the_same_file_again_changes_nothing(tmp_path: Path, hashing: HashingEmb
         ("b\u202etxt.md", TUNNEL, "its name is not that of a file alone"),
         ("\udcff.txt", TUNNEL, "its name is not that of a file alone"),
         (f"{'b' * 200}.txt", TUNNEL, "its name has more than 200 bytes"),
-        ("", TUNNEL, r"not a \.txt or \.md file"),
+        ("", TUNNEL, r"not a \.txt, \.md, \.html, \.htm, \.pdf or \.docx file"),
     ],
 )
 def test_a_file_that_cannot_be_added_is_named_and_none_is_added(

@@ -276,7 +276,7 @@ def test_unreadable_files_are_named_and_stop_nothing(
         ("heading.md", "no sentences, only headings or captions"),
         ("large.txt", "larger than 20 MB (21.5 MB)"),
         ("latin.txt", "not UTF-8: undecodable byte 0xe9 at 3"),
-        ("photo.jpg", "not a .txt or .md file"),
+        ("photo.jpg", "not a .txt, .md, .html, .htm, .pdf or .docx file"),
     )
     assert list(stored(tmp_path / "index")) == ["a.txt", "z.txt"]
 

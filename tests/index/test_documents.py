@@ -209,9 +209,9 @@ def test_bytes_are_read_as_they_are(write: Callable[..., Path]) -> None:
 
 
 def test_other_formats_are_refused_by_their_suffix(write: Callable[..., Path]) -> None:
-    folder = write({"a.pdf": b"%PDF", "b": b"text", "c.txt.gz": b"\x1f\x8b"})
-    for name in ("a.pdf", "b", "c.txt.gz"):
-        assert unread(folder, name) == "not a .txt or .md file"
+    folder = write({"a.odt": b"PK", "b": b"text", "c.txt.gz": b"\x1f\x8b"})
+    for name in ("a.odt", "b", "c.txt.gz"):
+        assert unread(folder, name) == "not a .txt, .md, .html, .htm, .pdf or .docx file"
 
 
 def test_a_large_file_is_refused_before_it_is_read(write: Callable[..., Path]) -> None:

@@ -400,7 +400,7 @@ def test_the_documents_are_listed_with_title_date_and_length_and_what_could_not_
         ]
     )
     expect(pane.get_by_role("heading", name="Not read at the last indexing")).to_be_visible()
-    expect(pane).to_contain_text("photo.jpg: not a .txt or .md file")
+    expect(pane).to_contain_text("photo.jpg: not a .txt, .md, .html, .htm, .pdf or .docx file")
     button.click()
     expect(pane).to_be_hidden()
     expect(button).to_be_focused()

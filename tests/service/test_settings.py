@@ -37,6 +37,9 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -
         "WORKERS": "3",
         "QUEUE": "0",
         "REMEMBERED": "7",
+        "DRAIN": "2.5",
+        "LOG": "json",
+        "LOG_QUESTIONS": "1",
     }
     assert {name.lower() for name in values} == set(Settings.model_fields)
     for name, value in values.items():
@@ -46,6 +49,7 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -
     assert settings.reader == "/var/lib/reader"
     assert (settings.host, settings.port, settings.workers, settings.queue) == ("0.0.0.0", 9000, 3, 0)
     assert settings.remembered == 7
+    assert (settings.drain, settings.log, settings.log_questions) == (2.5, "json", True)
     assert settings.api_key
     assert settings.api_key.get_secret_value() == KEY
 

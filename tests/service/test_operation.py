@@ -1,0 +1,165 @@
+"""How the service is watched and ended: its figures, its log, and what becomes of requests when it is told to end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from index.build import build
+from index.embedding import HashingEmbedder
+from tests.service.test_changes import play, upload
+
+QUESTION = "When did the bridge open?"
+ASK = {"question": QUESTION, "min_confidence": 0}
+
+
+@pytest.fixture
+def index(tmp_path: Path, hashing: HashingEmbedder) -> Path:
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "a.txt").write_text("It rained. The bridge opened in 1932.")
+    build(tmp_path / "documents", tmp_path / "index", hashing)
+    return tmp_path / "index"
+
+
+def figures(text: str) -> dict[str, float]:
+    """The value of each figure by its name with labels."""
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+def test_figures_count_requests_stages_answers_and_generations(index: Path) -> None:
+    async def scene(_: Any, client: httpx2.AsyncClient) -> None:
+        for _again in range(3):
+            assert (await client.post("/ask", json=ASK)).status_code == 200
+        await client.post("/ask", json={"question": "Who?", "min_confidence": 1})
+        await client.get("/documents/none")
+        await client.get("/no/such/page")
+        await client.post("/documents", files=upload(("b.txt", "The tunnel opened in 1992.")))
+        response = await client.get("/metrics")
+        assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+        found = figures(response.text)
+        asked = 'attest_request_duration_seconds_count{method="POST",route="/ask",status="200"}'
+        assert found[asked] == 4
+        unknown = 'attest_request_duration_seconds_count{method="GET",route="/documents/{document_id}",status="404"}'
+        assert found[unknown] == 1
+        assert found['attest_request_duration_seconds_count{method="GET",route="none",status="404"}'] == 1
+        assert found['attest_answers_total{reason="",status="answered"}'] == 3
+        assert sum(value for name, value in found.items() if 'status="abstained"' in name and "_total" in name) == 1
+        assert found['attest_stage_duration_seconds_count{stage="read"}'] == 2  # two were remembered
+        assert (found["attest_generation"], found["attest_documents"], found["attest_passages"]) == (2, 2, 2)
+        assert (found["attest_generations_served_total"], found["attest_queue"]) == (2, 0)
+        assert QUESTION not in response.text
+
+    play(index, scene)
+
+
+def test_figures_need_the_key_where_there_is_one(index: Path) -> None:
+    async def scene(_: Any, client: httpx2.AsyncClient) -> None:
+        assert (await client.get("/metrics")).status_code == 401
+        given = {"Authorization": "Bearer correct horse battery staple 1234"}
+        assert (await client.get("/metrics", headers=given)).status_code == 200
+
+    play(index, scene, api_key="correct horse battery staple 1234")
+
+
+@contextmanager
+def served(index: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A service in a process of its own, and its address."""
+    command = [sys.executable, "-m", "attest", "serve", "--port", "0", "--index", str(index), "--embedder", "hashing"]
+    process = subprocess.Popen(
+        [*command, *options],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        found = re.search(r"http://\S+:\d+", process.stdout.readline())
+        assert found
+        until = time.monotonic() + 60
+        while httpx2.get(f"{found[0]}/readyz", timeout=60).status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        yield process, found[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_requests_are_logged_as_json_without_their_questions(index: Path) -> None:
+    with served(index, "--log", "json", "--drain", "0") as (process, address):
+        httpx2.post(f"{address}/ask", json=ASK, headers={"X-Request-ID": "mine"})
+        httpx2.get(f"{address}/answer", params={"q": QUESTION})
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert QUESTION not in errors
+    (asked,) = (line for line in lines if line.get("request_id") == "mine")
+    assert (asked["method"], asked["route"], asked["status"], asked["level"]) == ("POST", "/ask", 200, "INFO")
+    assert asked["milliseconds"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\S+", asked["timestamp"])
+    assert any(line.get("route") == "/answer" for line in lines)
+
+
+def test_questions_are_logged_only_when_asked_for(index: Path) -> None:
+    with served(index, "--log", "json", "--log-questions", "--drain", "0") as (process, address):
+        httpx2.post(f"{address}/ask", json=ASK)
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert [line["question"] for line in map(json.loads, errors.splitlines()) if "question" in line] == [QUESTION]
+
+
+def test_told_to_end_it_says_so_answers_on_for_a_while_and_then_ends(index: Path) -> None:
+    with served(index, "--drain", "1.5") as (process, address), httpx2.Client(base_url=address) as client:
+        assert client.post("/ask", json=ASK).status_code == 200
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        draining = client.get("/readyz")
+        assert (draining.status_code, draining.json()["type"]) == (503, "urn:attest:problem:draining")
+        assert draining.headers["connection"] == "close"
+        assert httpx2.post(f"{address}/ask", json=ASK).status_code == 200
+        assert httpx2.get(f"{address}/livez").status_code == 200
+        process.wait(timeout=20)
+        assert 1.2 < time.monotonic() - began < 10
+        assert process.stderr
+        assert process.stderr.read() == ""
+
+
+def test_no_request_that_came_in_is_dropped_at_the_end(index: Path) -> None:
+    """Clients that ask until they see that it is about to end get an answer each time."""
+    with served(index, "--drain", "1", "--remembered", "0") as (process, address):
+        statuses: list[int] = []
+        failures: list[Exception] = []
+
+        def client() -> None:
+            with httpx2.Client(base_url=address, timeout=30) as session:
+                try:
+                    while session.get("/readyz").status_code == 200:
+                        statuses.append(session.post("/ask", json=ASK).status_code)
+                except httpx2.HTTPError as error:
+                    failures.append(error)
+
+        clients = [threading.Thread(target=client) for _ in range(8)]
+        for each in clients:
+            each.start()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        for each in clients:
+            each.join(timeout=30)
+        process.wait(timeout=20)
+    assert failures == []
+    assert len(statuses) > 8
+    assert set(statuses) == {200}
