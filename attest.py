@@ -270,14 +270,12 @@ def verify(
 def _suggested(settings: Settings, model: "Embedder") -> int:
     """Find the questions to begin with for the index as it is now; how many there are."""
     from index.embedding import EmbedderError
-    from index.store import EmptyStoreError, StoreError
+    from index.store import StoreError
     from service import suggestions
     from service.reader import ReaderError
 
     try:
         return suggestions.bring_up_to_date(settings.index, model)
-    except EmptyStoreError:
-        return 0
     except (EmbedderError, StoreError, ReaderError, OSError) as error:
         _warn(f"No questions to begin with are offered: {error}")
         return 0

@@ -10,7 +10,7 @@ from index.documents import DocumentRef
 from index.embedding import Embedder
 from index.lexical import LexicalIndex
 from index.passages import Passage
-from index.store import EmptyStoreError, Meta, MissingStoreError, Store, check_embedder, command
+from index.store import Meta, MissingStoreError, Store, check_embedder, command
 
 # Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
 # SQuAD training articles: recall@1 0.73 and @5 0.94, against 0.71 and 0.92 with the paper's 60 and equal weights.
@@ -119,9 +119,8 @@ def _open(directory: Path, embedder: Embedder) -> tuple[Store, Meta]:
     store = Store.open(directory)
     try:
         meta = store.meta()
-        if meta is None or not store.counts()[1]:
-            kind = MissingStoreError if meta is None else EmptyStoreError
-            raise kind(f"The index in {directory} is empty. Fill it with: {command(directory)}")
+        if meta is None:
+            raise MissingStoreError(f"The index in {directory} is empty. Fill it with: {command(directory)}")
         check_embedder(meta, directory, embedder)
     except BaseException:
         store.close()

@@ -72,10 +72,6 @@ class MissingStoreError(StoreError):
     """There is no index where one was expected."""
 
 
-class EmptyStoreError(MissingStoreError):
-    """All documents of an index were removed."""
-
-
 class FullStoreError(StoreError):
     """The disk is full: nothing was changed."""
 

@@ -59,6 +59,7 @@ def create_app(settings: Settings, embedder: Embedder | None = None) -> FastAPI:
         docs_url=None,  # both pages would load scripts from elsewhere
         redoc_url=None,
     )
+    app.has_key = settings.api_key is not None
     problems.install(app)
     for router in (pages.pages, pages.guarded, routes.health, routes.metrics, routes.data, routes.changes):
         app.include_router(router)
@@ -71,14 +72,21 @@ def create_app(settings: Settings, embedder: Embedder | None = None) -> FastAPI:
 
 
 class _Application(FastAPI):
-    """FastAPI, whose OpenAPI document gives every error as the problem that is sent."""
+    """FastAPI, whose OpenAPI document gives every error as the problem that is sent, and a key only where one is."""
+
+    has_key = False
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             schema = super().openapi()
+            if not self.has_key:
+                schema["components"].pop("securitySchemes")
             for operations in schema["paths"].values():
                 for operation in operations.values():
                     responses = operation["responses"]
+                    if not self.has_key:
+                        operation.pop("security", None)
+                        responses.pop("401", None)
                     if "HTTPValidationError" in str(responses.get("422")):
                         del responses["422"]  # a path's parameter is any string
                     for status in [status for status in responses if int(status) >= 400]:

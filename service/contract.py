@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from index.documents import DocumentRef
 from index.retrieval import Scores
@@ -27,7 +27,18 @@ Question = Annotated[
     ),
     AfterValidator(_not_blank),
 ]
-TopK = Annotated[int, Field(ge=1, le=MAX_TOP_K, strict=True, description="how many passages are retrieved")]
+
+
+def _whole(number: object) -> object:
+    """5.0 is an integer to JSON."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+TopK = Annotated[
+    int,
+    Field(ge=1, le=MAX_TOP_K, strict=True, description="how many passages are retrieved"),
+    BeforeValidator(_whole),
+]
 
 
 class Request(BaseModel):

@@ -117,7 +117,17 @@ def install(app: FastAPI) -> None:
             detail = f"There is nothing at {request.url.path}."
         elif error.status_code == 405:
             detail = f"{request.method} is not allowed at {request.url.path}."
-        return problem_response(_id(request), error.status_code, kind, detail, headers=error.headers)
+        return problem_response(_id(request), error.status_code, kind, detail, headers=_headers(request, error))
+
+
+def _headers(request: Request, error: HTTPException) -> Mapping[str, str] | None:
+    """Those of an error; where a method is not allowed, all that are, and not only the first route's."""
+    if error.status_code != 405:
+        return error.headers
+    paths = request.app.openapi()["paths"]
+    template = getattr(request.scope.get("route"), "path", "")
+    allowed = {method.upper() for method in paths.get(template, {})}
+    return {"Allow": ", ".join(sorted(allowed))} if allowed else error.headers
 
 
 def _id(request: Request) -> str:

@@ -57,4 +57,5 @@ def log_as(form: str, console: Console) -> None:
         logging.getLogger("attest.access").setLevel(logging.INFO)
     else:
         handler = RichHandler(console=console, show_path=False)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # what strangers send is no news
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])

@@ -13,7 +13,7 @@ from index import build
 from index.build import Change
 from index.embedding import Embedder, EmbedderError
 from index.retrieval import Retriever
-from index.store import EmptyStoreError, Listing, MissingStoreError, Store, StoreError
+from index.store import Listing, MissingStoreError, Store, StoreError
 from index.writing import is_being_written
 from service import confidence, suggestions
 from service.answering import Answerer
@@ -100,8 +100,7 @@ class State:
     def remove(self, document_id: str) -> Change:
         """Remove a document and serve the others. Raises as `build.remove`."""
         change = build.remove(self.settings.index, [document_id], self._embedder, PATIENCE)
-        with suppress(EmptyStoreError):  # it was the last one
-            self._bring_up_to_date()
+        self._bring_up_to_date()
         return change
 
     def _keep_up(self) -> None:
@@ -155,18 +154,13 @@ class State:
             served = self._serving
             if served and Store.generation(index) in (served.generation, None):
                 return
-            try:
-                if served:
-                    answerer = served.answerer.on(Retriever.open(index, self._embedder))
-                else:
-                    answerer = Answerer.open(
-                        index, self._embedder, self.settings.reader, remembered=self.settings.remembered
-                    )
-                    self._waiting = LOADING
-            except EmptyStoreError as error:
-                self._waiting = ("nothing-indexed", str(error))
-                self._serve(None)
-                raise
+            if served:
+                answerer = served.answerer.on(Retriever.open(index, self._embedder))
+            else:
+                answerer = Answerer.open(
+                    index, self._embedder, self.settings.reader, remembered=self.settings.remembered
+                )
+                self._waiting = LOADING
             if not served and confidence.is_outdated(index, answerer.models, answerer.retriever.meta.fingerprint):
                 log.warning("The threshold of %s was fitted for other contents; fit it anew", index)
             found = Serving(answerer)

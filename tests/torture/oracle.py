@@ -18,7 +18,7 @@ from index.build import add, build, remove
 from index.documents import document_id
 from index.embedding import HashingEmbedder
 from index.retrieval import Retriever
-from index.store import EmptyStoreError, MissingStoreError, Store, model_input
+from index.store import MissingStoreError, Store, model_input
 from index.verification import problems
 
 EMBEDDER = HashingEmbedder(64)
@@ -81,7 +81,7 @@ class Machine(RuleBasedStateMachine):
         Machine.steps += 1
         try:
             retriever = Retriever.open(self.index, EMBEDDER)
-        except (MissingStoreError, EmptyStoreError):
+        except MissingStoreError:
             assert not self.documents
             return
         with Store.open(self.index) as store:
