@@ -34,6 +34,7 @@ torture: install-dev  ## kill, damage and compare as often as the figures say (a
 	$(BIN)/python -m tests.torture.kill 10000
 	$(BIN)/python -m tests.torture.damage 12000
 	$(BIN)/python -m tests.torture.oracle 10000
+	$(BIN)/python -m tests.torture.limits
 	$(BIN)/python -m tests.torture.schema 1600
 
 check: install-dev  ## formatting, lint, types

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -73,7 +73,8 @@ def alone(directory: Path, patience: float = -1, waiting: Tell = log.warning) ->
             ) from None
     with lock:
         about = {"process": os.getpid(), "command": Path(sys.argv[0]).name, "since": f"{datetime.now():%H:%M:%S}"}
-        (directory / HOLDER).write_text(json.dumps(about), encoding="utf-8")
+        with suppress(OSError):  # it is only told to those who wait
+            (directory / HOLDER).write_text(json.dumps(about), encoding="utf-8")
         try:
             yield
         finally:

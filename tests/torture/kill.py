@@ -51,6 +51,14 @@ class Change:
         made = {name: (text, self.kind == "add") for name, text in self.texts.items()}
         return kept if self.kind == "remove" else kept | made
 
+    def prepare(self, directory: Path) -> None:
+        """Write the folder that is to be indexed."""
+        folder = directory / "documents"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name, text in self.texts.items():
+            (folder / name).write_text(text)
+
     def make(self, directory: Path) -> None:
         index, folder = directory / "index", directory / "documents"
         if self.kind == "add":
@@ -58,10 +66,6 @@ class Change:
         elif self.kind == "remove":
             build.remove(index, [document_id(name) for name in self.texts], EMBEDDER)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            for name, text in self.texts.items():
-                (folder / name).write_text(text)
             build.build(folder, index, EMBEDDER)
 
 
@@ -93,7 +97,7 @@ def torture(kills: int, seed: int, patch: Patch = lambda _: None, most_failures:
             tally.kills += 1
             tally.under_way += begun is not None
             after = begun.applied(state) if begun else state
-            found, problem, seconds = _looked_at(directory, patch)
+            found, problem, seconds = looked_at(directory, patch)
             tally.slowest = max(tally.slowest, seconds)
             if problem or found not in (state, after) or seconds > READY:
                 tally.failures.append(
@@ -144,12 +148,13 @@ def _change_for_ever(directory: Path, state: State, chance: random.Random, out: 
             continue
         change = Change(kind, texts)
         tell(change, False)
+        change.prepare(directory)
         change.make(directory)
         tell(change, True)
         state = change.applied(state)
 
 
-def _looked_at(directory: Path, patch: Patch) -> tuple[State, str, float]:
+def looked_at(directory: Path, patch: Patch = lambda _: None) -> tuple[State, str, float]:
     """What another process finds: the documents, what is wrong with them, and the seconds until it could answer."""
     reading, writing = os.pipe()
     process = os.fork()

@@ -1,0 +1,94 @@
+"""Writing that fails: the harness in its short form, and a full disk in all its ways."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from index import dense, derived, originals, store
+from index.build import add
+from index.embedding import HashingEmbedder
+from index.store import FullStoreError, Store, StoreError
+from tests.service.test_changes import play, upload
+from tests.torture.limits import torture
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+def test_a_change_that_cannot_be_written_is_refused_and_changes_nothing() -> None:
+    tally = torture(step=6)
+    assert tally.failures == []
+    assert tally.made > 15
+    assert tally.refused["StoreError"] > 10
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def full_for_faiss(*_: object) -> None:
+    raise RuntimeError(f"Error in FileIOWriter: could not open dense.faiss for writing: {os.strerror(errno.ENOSPC)}")
+
+
+def full_for_sqlite(patch: pytest.MonkeyPatch) -> None:
+    connect = store._connect
+
+    def small(path: Path, to_read: bool = False) -> sqlite3.Connection:
+        connection = connect(path, to_read)
+        connection.execute("PRAGMA max_page_count = 12")
+        return connection
+
+    patch.setattr(store, "_connect", small)
+
+
+@pytest.mark.parametrize(
+    "fill_disk",
+    [
+        lambda patch: patch.setattr(originals, "sync", full),
+        lambda patch: patch.setattr(derived, "sync", full),
+        lambda patch: patch.setattr(dense.DenseIndex, "write", full_for_faiss),
+        full_for_sqlite,
+    ],
+)
+def test_a_full_disk_is_named_and_the_generation_before_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashing: HashingEmbedder, fill_disk: Break
+) -> None:
+    add(tmp_path, [("a.txt", b"The bridge opened in 1932.")], hashing)
+    with monkeypatch.context() as patch:
+        fill_disk(patch)
+        with pytest.raises(FullStoreError, match=r"The disk with .* is full; the index stays as it was\."):
+            add(tmp_path, [("b.txt", b"The tunnel opened in 1992. " * 2_000)], hashing)
+    with Store.open(tmp_path) as opened:
+        assert [each.ref.uri for each in opened.listing()] == ["a.txt"]
+    add(tmp_path, [("b.txt", b"The tunnel opened in 1992.")], hashing)
+
+
+def test_an_error_of_the_disk_is_told_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashing: HashingEmbedder
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(derived, "sync", broken)
+    with pytest.raises(StoreError, match=r"cannot be written .*Input/output error"):
+        add(tmp_path, [("a.txt", b"The bridge opened in 1932.")], hashing)
+
+
+def test_a_full_disk_is_507_over_http_and_questions_are_answered_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashing: HashingEmbedder
+) -> None:
+    add(tmp_path, [("a.txt", b"The bridge opened in 1932.")], hashing)
+
+    async def scene(_: object, client: httpx2.AsyncClient) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(derived, "sync", full)
+            refused = await client.post("/documents", files=upload(("b.txt", "The tunnel opened in 1992.")))
+        assert (refused.status_code, refused.json()["type"]) == (507, "urn:attest:problem:disk-full")
+        asked = await client.post("/ask", json={"question": "When did the bridge open?", "min_confidence": 0})
+        assert asked.json()["answer"] == "1932"
+
+    play(tmp_path, scene)
