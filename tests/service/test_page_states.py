@@ -138,7 +138,7 @@ def test_a_retry_stays_when_the_service_is_back_though_another_question_is_being
         page.keyboard.press("Enter")
         expect(page.get_by_role("button", name="Try again")).to_be_visible()
         question_field(page).fill("")
-        expect(page.locator("#state")).to_contain_text("The service is there again.")
+        expect(page.locator("#state")).to_contain_text("The service is there again.", timeout=20_000)
         page.unroute("**/ask")
         page.get_by_role("button", name="Try again").click()
         expect(headings(page)).to_have_text([BRIDGE])
