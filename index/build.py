@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from index.dense import Search
 from index.derived import publish_if_needed
 from index.documents import (
     Document,
+    DocumentRef,
     OutOfReachError,
     UnreadableFileError,
     document,
@@ -31,6 +32,7 @@ from index.store import (
     Listing,
     Meta,
     Store,
+    StoreError,
     Writer,
     check_embedder,
     make_directory,
@@ -141,9 +143,7 @@ def build(
                     batch.file_done()
                 gone = {each.ref.id for each in listed.values() if not each.added} - kept if kept else set()
                 if kept and not current:  # those that were added, by another embedder or lost with a damaged store
-                    for uri, path in originals.every(directory):
-                        if document_id(uri) not in kept:
-                            batch.add(uri, path.read_bytes(), added=True)
+                    _add_again(batch, directory, kept, [each.ref for each in listed.values() if each.added])
                 batch.read()
                 for missing in gone:
                     writer.delete(missing)
@@ -179,6 +179,25 @@ def build(
                 set_aside=set_aside,
                 seconds=time.monotonic() - began,
             )
+
+
+def _add_again(batch: "_Batch", directory: Path, kept: Collection[str], added: Sequence[DocumentRef]) -> None:
+    """Read the files of documents that were added anew, but for those whose names the folder has now.
+
+    Raises StoreError rather than lose one.
+    """
+    files = dict(originals.every(directory))
+    for ref in added:
+        files.setdefault(ref.uri, originals.path(directory, ref.sha256, ref.uri))
+    for uri, path in files.items():
+        if document_id(uri) in kept:
+            continue
+        try:
+            batch.add(uri, path.read_bytes(), added=True)
+        except (UnreadableFileError, OSError) as error:
+            raise StoreError(
+                f"{uri}, which was added, cannot be read any more from {path} ({error}). Remove it with: attest rm"
+            ) from error
 
 
 def _is_stored(listing: Listing | None, data: bytes) -> bool:

@@ -165,6 +165,23 @@ def test_added_documents_outlive_a_store_that_is_lost_where_there_is_no_folder(
     assert uris(tmp_path) == ["a.txt", "b.txt"]
 
 
+def test_another_embedder_embeds_what_was_added_too_or_says_why_it_cannot(
+    write: Callable[..., Path], tmp_path: Path, hashing: HashingEmbedder
+) -> None:
+    directory = tmp_path / "index"
+    folder = write({"a.txt": BRIDGE})
+    build(folder, directory, hashing)
+    listing = add(directory, [("b.txt", TUNNEL)], hashing).documents[0]
+    kept = originals.path(directory, listing.ref.sha256, "b.txt")
+    kept.unlink()
+    with pytest.raises(StoreError, match=r"b\.txt, which was added, cannot be read any more from .* No such file"):
+        build(folder, directory, HashingEmbedder(64))
+    assert len(found(directory, "opened")) == 2
+    kept.write_bytes(TUNNEL)
+    build(folder, directory, HashingEmbedder(64))
+    assert uris(directory) == ["a.txt", "b.txt"]
+
+
 def test_another_writer_is_waited_for_and_named(tmp_path: Path, hashing: HashingEmbedder) -> None:
     add(tmp_path, [("a.txt", BRIDGE)], hashing)
     told: list[str] = []

@@ -88,6 +88,10 @@ class Machine(RuleBasedStateMachine):
             assert list(problems(store)) == []
             found = {each.ref.uri: (store.document(each.ref.id).text, each.added) for each in store.listing()}
         assert found == {name: (text, name in self.added) for name, text in self.documents.items()}
+        if not self.documents:
+            assert retriever.search(QUESTIONS[0], 20) == []
+            retriever.close()
+            return
         _build(self.root / "again", self.root / "fresh", self.documents)
         fresh = Retriever.open(self.root / "fresh", EMBEDDER)
         for question in QUESTIONS:
