@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -143,7 +144,9 @@ def build(
                     batch.file_done()
                 gone = {each.ref.id for each in listed.values() if not each.added} - kept if kept else set()
                 if kept and not current:  # those that were added, by another embedder or lost with a damaged store
-                    _add_again(batch, directory, kept, [each.ref for each in listed.values() if each.added])
+                    _add_again(
+                        batch, directory, kept, [each.ref for each in listed.values() if each.added] if before else None
+                    )
                 batch.read()
                 for missing in gone:
                     writer.delete(missing)
@@ -181,19 +184,22 @@ def build(
             )
 
 
-def _add_again(batch: "_Batch", directory: Path, kept: Collection[str], added: Sequence[DocumentRef]) -> None:
+def _add_again(batch: "_Batch", directory: Path, kept: Collection[str], added: Sequence[DocumentRef] | None) -> None:
     """Read the files of documents that were added anew, but for those whose names the folder has now.
 
-    Raises StoreError rather than lose one.
+    Where the store is lost, and with it what was `added`, all files count. Raises StoreError rather than lose one.
     """
     files = dict(originals.every(directory))
-    for ref in added:
-        files.setdefault(ref.uri, originals.path(directory, ref.sha256, ref.uri))
+    if added is not None:
+        files = {ref.uri: originals.path(directory, ref.sha256, ref.uri) for ref in added}
     for uri, path in files.items():
         if document_id(uri) in kept:
             continue
         try:
-            batch.add(uri, path.read_bytes(), added=True)
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != path.parent.name:
+                raise UnreadableFileError("it is not what was added")
+            batch.add(uri, data, added=True)
         except (UnreadableFileError, OSError) as error:
             raise StoreError(
                 f"{uri}, which was added, cannot be read any more from {path} ({error}). Remove it with: attest rm"
@@ -210,24 +216,32 @@ def add(
     embedder: Embedder,
     patience: float = -1,
     waiting: Tell = log.warning,
+    must_exist: bool = False,
 ) -> Change:
     """Add files by their names, or replace the documents that have these names; all of them or none.
 
     When this returns, they are on the disk. Raises UnreadableFilesError if any cannot be read, StoreError, BusyError
-    among it, EmbedderError and OSError.
+    among it, and EmbedderError; and KeyError with the id of a document that is not there, if it `must_exist`.
     """
     with Extractor() as extractor, writing(directory, patience, waiting) as store, store.transaction() as writer:
         before = store.meta() or Meta.of(embedder)
         check_embedder(before, directory, embedder)
-        if not before.generation:  # what a store that is lost had, comes back
-            files = [*((uri, path.read_bytes()) for uri, path in originals.every(directory)), *files]
         listed = {listing.ref.uri: listing for listing in store.listing()}
+        lost = (
+            {} if before.generation else dict(originals.every(directory))
+        )  # what a store that is lost had, comes back
+        given = Counter(uri for uri, _ in files)
+        files = [*((uri, path.read_bytes()) for uri, path in lost.items() if uri not in given), *files]
         batch = _Batch(writer, embedder, extractor, reuse_vectors=True)
         unread = []
         for uri, data in files:
             try:
                 found = listed.get(uri)
-                if not found:
+                if must_exist and not found:
+                    raise KeyError(document_id(uri))
+                if given[uri] > 1:
+                    raise UnreadableFileError("another file has the same name")
+                if not found and uri not in lost:
                     file_name(uri)
                 if not (found and found.added and found.ref.sha256 == hashlib.sha256(data).hexdigest()):
                     batch.add(uri, data, added=True)

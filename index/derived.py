@@ -6,11 +6,11 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from index.dense import DenseIndex, Search
 from index.lexical import LexicalIndex
@@ -95,7 +95,7 @@ def check(directory: Path, meta: Meta) -> Search:
 def _publish(store: Store, meta: Meta) -> None:
     """Build the derived indexes beside the old ones and switch to them by one rename."""
     parent = store.directory / FOLDER_NAME
-    building = Path(tempfile.mkdtemp(prefix="building-", dir=parent))
+    building = Path(tempfile.mkdtemp(prefix=f"building-{meta.generation}-", dir=parent))
     try:
         search = _build(store, building, meta)
         manifest = {"made_for": _made_for(meta), "dense": asdict(search), "files": _hashes(building)}
@@ -115,11 +115,17 @@ def _publish(store: Store, meta: Meta) -> None:
 def clear(directory: Path, generation: int) -> None:
     """Remove what belongs to a generation before this, and what a killed process left; for the one that writes.
 
-    What a reader has open stays with it.
+    What a reader has open stays with it, and what one opens or builds just now stays for the next time.
     """
-    for old in (directory / FOLDER_NAME).glob("*"):
-        if not old.stem.isdigit() or int(old.stem) < generation:
-            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
+    parent = directory / FOLDER_NAME
+    for old in parent.glob("*"):
+        number = old.stem.removeprefix("building-").partition("-")[0]
+        is_lock = old.suffix == ".lock"
+        if not number.isdigit():
+            shutil.rmtree(old, ignore_errors=True)
+        elif int(number) < generation or (not is_lock and old.name != number):
+            with suppress(Timeout), FileLock(parent / f"{number}.lock", timeout=0):
+                old.unlink() if is_lock else shutil.rmtree(old, ignore_errors=True)
 
 
 def _build(store: Store, directory: Path, meta: Meta) -> Search:

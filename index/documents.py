@@ -107,7 +107,7 @@ def file_name(name: str) -> str:
     """
     if not name.isprintable() or name.startswith(".") or "/" in name or "\\" in name:
         raise UnreadableFileError("its name is not that of a file alone")
-    if len(name.encode(errors="replace")) > MAX_NAME:
+    if len(name.replace("%", "%25").encode(errors="replace")) > MAX_NAME:  # as its file is named
         raise UnreadableFileError(f"its name has more than {MAX_NAME} bytes")
     if PurePosixPath(name).suffix.lower() not in SUFFIXES:
         raise UnreadableFileError(NOT_READ)

@@ -4,11 +4,13 @@ The text that comes out is what offsets refer to: paragraphs between blank lines
 the cells of a row between `|`. What a file makes its parser do, it does in the other process, which is ended for it.
 """
 
+import ctypes
 import io
 import json
 import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -31,13 +33,18 @@ MAX_TEXT = 10_000_000  # bytes of text, as UTF-8
 _MAX_ANSWER = 8 * MAX_TEXT  # bytes: JSON writes some letters in six and more
 _SPACE = re.compile(r"\s+")
 _SKIPPED = frozenset(
-    """aside audio button canvas dialog footer form head iframe math nav noscript object option script select style svg
+    """aside audio button canvas dialog footer head iframe input math nav noscript object option script select style svg
     template textarea video""".split()
 )
 _INLINE = frozenset(
     """a abbr b bdi bdo cite code data del dfn em font i ins kbd label mark q rp rt ruby s samp small span strike strong
     sub sup time tt u var wbr""".split()
 )
+
+# In a cell, they show that a table is there for the layout.
+_BLOCKS = frozenset(
+    "article blockquote div dl h1 h2 h3 h4 h5 h6 ol p pre section table ul".split()
+)  # in a cell: layout
 
 
 class ExtractionError(Exception):
@@ -176,12 +183,9 @@ def _blocks(element: "HtmlElement") -> Iterator[str]:
             stack += after
             loose.append("\v")
             continue
-        inner: list[tuple[Any, str]] = []
-        if tag == "tr":
-            cells = [_folded(" ".join(cell.itertext())) for cell in node if isinstance(cell.tag, str)]
-            inner = [(" | ".join(cells), "")]
-        elif tag not in _SKIPPED:
-            inner = ([(node.text, "")] if node.text else []) + [(child, "") for child in node]
+        inner = ([(node.text, "")] if node.text else []) + [(child, "") for child in node]
+        if tag == "tr" and not any(each.tag in _BLOCKS for each in node.iter()):
+            inner = [(" | ".join(" ".join(_blocks(cell)) for cell in node if isinstance(cell.tag, str)), "")]
         if tag in _INLINE:
             stack += [*after, *reversed(inner)]
             continue
@@ -285,6 +289,8 @@ def main(descriptor: int, memory: int) -> None:
         (resource.RLIMIT_NOFILE, 64),
     ):
         resource.setrlimit(limit, (value, value))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the process that asks
     connection = Connection(descriptor)
     while True:
         try:

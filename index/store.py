@@ -428,11 +428,13 @@ def not_written(directory: Path, error: Exception) -> StoreError:
 
 
 def make_directory(directory: Path) -> None:
-    """Make the folder of an index, unless it is there. Raises StoreError."""
+    """Make the folder of an index, unless it is there, so that a power cut does not lose it. Raises StoreError."""
+    missing = [path for path in (directory, *directory.absolute().parents) if not path.exists()]
     try:
-        if not directory.is_dir():
-            directory.mkdir(parents=True, exist_ok=True)
-            sync(directory.parent)
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            sync(path.absolute().parent)
+        directory.mkdir(exist_ok=True)  # an error if it is a file
     except OSError as error:
         raise StoreError(f"{directory} cannot be made a folder for the index: {error.strerror}.") from error
 
@@ -472,10 +474,10 @@ def check_embedder(meta: Meta, directory: Path, embedder: Embedder) -> None:
 def _connect(path: Path, to_read: bool = False) -> sqlite3.Connection:
     connection = None
     address = f"{path.absolute().as_uri()}?mode={'ro' if to_read else 'rwc'}"
-    settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "wal_autocheckpoint = 0")
+    settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
     try:
         connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
-        for setting in () if to_read else settings:
+        for setting in () if to_read else (*settings, "wal_autocheckpoint = 0"):
             connection.execute(f"PRAGMA {setting}")
     except sqlite3.Error as error:
         if connection:

@@ -40,10 +40,17 @@ def writing(directory: Path, patience: float = -1, waiting: Tell = log.warning) 
 
 
 def clear(store: Store) -> None:
-    """Remove the files that no document and no generation needs any more, if there is a generation."""
-    if meta := store.meta():
-        derived.clear(store.directory, meta.generation)
-        originals.settle(store.directory, [(each.ref.sha256, each.ref.uri) for each in store.listing() if each.added])
+    """Remove the files that no document and no generation needs any more, if there is a generation.
+
+    The change counts by now, so what cannot be removed is left to the next one.
+    """
+    try:
+        if meta := store.meta():
+            derived.clear(store.directory, meta.generation)
+            needed = [(each.ref.sha256, each.ref.uri) for each in store.listing() if each.added]
+            originals.settle(store.directory, needed)
+    except (OSError, StoreError) as error:
+        log.warning("Not all that is out of date could be removed from %s: %s", store.directory, error)
 
 
 def is_being_written(directory: Path) -> bool:
@@ -71,14 +78,14 @@ def alone(directory: Path, patience: float = -1, waiting: Tell = log.warning) ->
             raise BusyError(
                 f"The index in {directory} is being written to by {_holder(directory)}; try again later."
             ) from None
-    with lock:
+    try:
         about = {"process": os.getpid(), "command": Path(sys.argv[0]).name, "since": f"{datetime.now():%H:%M:%S}"}
         with suppress(OSError):  # it is only told to those who wait
             (directory / HOLDER).write_text(json.dumps(about), encoding="utf-8")
-        try:
-            yield
-        finally:
-            (directory / HOLDER).unlink(missing_ok=True)
+        yield
+    finally:
+        (directory / HOLDER).unlink(missing_ok=True)
+        lock.release()
 
 
 def _holder(directory: Path) -> str:

@@ -25,6 +25,7 @@ from service.uploads import Limit
 log = logging.getLogger(__name__)
 access = logging.getLogger("attest.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -141,8 +142,10 @@ class Envelope:
             await response(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - began
-            about = {"method": scope["method"], "route": getattr(scope.get("route"), "path", "none"), "status": status}
-            state.metrics.request(**about, seconds=seconds)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = getattr(scope.get("route"), "path", "none")
+            state.metrics.request(method, route, status, seconds)
+            about = {"method": method, "route": route, "status": status}
             asked = {"question": scope["state"]["question"]} if "question" in scope["state"] else {}
             told = about | asked | {"request_id": request_id, "milliseconds": round(1_000 * seconds, 1)}
             access.info("request", extra=told)

@@ -33,7 +33,10 @@ class Pool:
             )
         future = self._executor.submit(partial(function, *args, **kwargs))
         future.add_done_callback(self._free)
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del future  # else an error would hold what was given until the garbage is collected
 
     def _take(self) -> bool:
         with self._lock:

@@ -225,12 +225,16 @@ async def replace(document_id: str, request: Request, state: StateOf, serving: S
     uri = next((each.ref.uri for each in serving.listing if each.ref.id == document_id), None)
     if uri is None:
         raise _unknown(document_id)
-    return _changed(await _change(state, state.add, [(uri, await body(request, uri))]))
+    data = await body(request, uri)
+    try:
+        return _changed(await _change(state, state.replace, uri, data))
+    except KeyError as error:  # removed meanwhile
+        raise _unknown(document_id) from error
 
 
 @changes.delete("/documents/{document_id}", responses={200: response(examples.REMOVED), **UNKNOWN})
 async def remove(document_id: str, state: StateOf) -> ChangeResponse:
-    """Remove a document. When this answers, it is gone from the disk and answers no question."""
+    """Remove a document. When this answers, it answers no question any more."""
     try:
         return _changed(await _change(state, state.remove, document_id))
     except KeyError as error:

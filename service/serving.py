@@ -30,8 +30,8 @@ class Server(uvicorn.Server):
         self._app, self._drain = app, drain
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        state = self._app.state.attest
-        if sig != signal.SIGTERM or state.draining or not self._drain:
+        state = getattr(self._app.state, "attest", None)  # none before it has started
+        if sig != signal.SIGTERM or not state or state.draining or not self._drain:
             super().handle_exit(sig, frame)
             return
         state.draining = True

@@ -25,6 +25,8 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 LOOK_AGAIN = 0.5  # seconds, until there is an index, or a new generation of it
+WRITERS = 16  # changes that wait, each with its files in memory
+AFTER_FAILURE = 5.0  # seconds until an index that cannot be used is looked at again
 PATIENCE = 10.0  # seconds that a change waits for another process that writes
 LOADING = ("loading", "Models and index are still loading; try again in a moment.")
 BUILDING = ("index-building", "The documents are being indexed; questions can be asked as soon as that is done.")
@@ -61,13 +63,13 @@ class State:
         self.metrics = Metrics()
         self.draining = False
         self.pool = Pool(settings.workers, settings.queue)
-        self.writers = Pool(1, settings.queue)
+        self.writers = Pool(1, WRITERS)
         self._embedder = embedder
         self._serving: Serving | None = None
         self._waiting = LOADING
         self._failure: str | None = None
         self._told: str | None = None
-        self._settled: tuple[int, str] | None = None
+        self._settled: tuple[tuple[int, str] | None, bool] = (None, False)  # what is served, and whether for a while
         self._lock, self._opening = threading.Lock(), threading.Lock()
         self._closing = threading.Event()
         self._loader = threading.Thread(target=self._keep_up, name="attest-load", daemon=True)
@@ -94,58 +96,75 @@ class State:
     def add(self, files: Sequence[tuple[str, bytes]]) -> Change:
         """Add documents and serve them. Raises as `build.add`."""
         change = build.add(self.settings.index, files, self._embedder, PATIENCE)
-        self._bring_up_to_date()
+        self._serve_changed()
+        return change
+
+    def replace(self, uri: str, data: bytes) -> Change:
+        """Replace the document of this name and serve it. Raises as `build.add`."""
+        change = build.add(self.settings.index, [(uri, data)], self._embedder, PATIENCE, must_exist=True)
+        self._serve_changed()
         return change
 
     def remove(self, document_id: str) -> Change:
         """Remove a document and serve the others. Raises as `build.remove`."""
         change = build.remove(self.settings.index, [document_id], self._embedder, PATIENCE)
-        self._bring_up_to_date()
+        self._serve_changed()
         return change
+
+    def _serve_changed(self) -> None:
+        """Serve what was changed. Raises ProblemError 503 if that fails, though the change is made."""
+        try:
+            self._bring_up_to_date()
+        except (StoreError, EmbedderError, ReaderError) as error:
+            detail = f"The change is on the disk, but not served yet: {error}"
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "not-served-yet", detail, headers={"Retry-After": "5"}
+            ) from error
 
     def _keep_up(self) -> None:
         """Open the index, and then each new generation, whoever makes it."""
         while not self._closing.is_set():
+            pause = LOOK_AGAIN
             try:
                 self._bring_up_to_date()
+                self._suggest()
+                self._told = None
             except (StoreError, EmbedderError, ReaderError) as error:
-                if not self._may_come(error):
-                    return
-            except Exception:
+                pause = self._wait_for(error)
+            except Exception as error:
                 self._failure = "Models or index could not be loaded; the log says why."
-                log.exception("models or index could not be loaded")
-                return
-            self._closing.wait(LOOK_AGAIN)
-            self._suggest()
+                if self._told != repr(error):
+                    log.exception("models or index could not be loaded")
+                self._told, pause = repr(error), AFTER_FAILURE
+            self._closing.wait(pause)
+
+    def _wait_for(self, error: Exception) -> float:
+        """Say what an index that cannot be opened is waited for, and how many seconds."""
+        if not self._serving:
+            if is_being_written(self.settings.index):
+                self._waiting, self._failure = BUILDING, None
+                return LOOK_AGAIN
+            if isinstance(error, MissingStoreError):
+                self._waiting, self._failure = ("nothing-indexed", str(error)), None
+                return LOOK_AGAIN
+            self._failure = str(error)
+        if self._told != str(error):
+            log.error("%s", error)
+        self._told = str(error)
+        return AFTER_FAILURE
 
     def _suggest(self) -> None:
         """Find the questions to begin with for what is served, once it has been served for a while."""
         with suppress(ProblemError):
             serving = self.take()
             try:
-                if serving.generation == self._settled and not suggestions.are_current(serving.answerer):
+                tried, self._settled = self._settled, (serving.generation, serving.generation == self._settled[0])
+                if self._settled[1] and not tried[1] and not suggestions.are_current(serving.answerer):
                     suggestions.renew(serving.answerer)
-            except (OSError, StoreError) as error:
+            except OSError as error:
                 log.warning("No questions to begin with are offered: %s", error)
             finally:
-                self._settled = serving.generation
                 serving.give_back()
-
-    def _may_come(self, error: Exception) -> bool:
-        """Whether an index that cannot be opened now may be there later."""
-        if self._serving:  # it goes on with what it has
-            if self._told != str(error):
-                log.error("%s", error)
-            self._told = str(error)
-        elif is_being_written(self.settings.index):
-            self._waiting = BUILDING
-        elif isinstance(error, MissingStoreError):
-            self._waiting = ("nothing-indexed", str(error))
-        else:
-            self._failure = str(error)
-            log.error("%s", error)
-            return False
-        return True
 
     def _bring_up_to_date(self) -> None:
         """Open the newest generation, unless it is being served. Raises StoreError, EmbedderError and ReaderError."""
@@ -170,6 +189,7 @@ class State:
                 found.give_back()
                 raise
             self._serve(found)
+            self._failure = None
 
     def _serve(self, serving: Serving | None) -> None:
         """From now on, new requests get this one."""

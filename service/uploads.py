@@ -1,6 +1,8 @@
 """Files that come over HTTP: read as they come, counted, and refused once they are too large."""
 
+import tempfile
 from http import HTTPStatus
+from pathlib import Path
 
 from fastapi import Request
 from starlette.datastructures import Headers, UploadFile
@@ -8,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.documents import MAX_BYTES
+from index.store import not_written
 from service.problems import ProblemError, problem_response
 
 MAX_FILES = 100  # of one request
@@ -51,6 +54,19 @@ class Limit:
 
 async def files(request: Request) -> list[tuple[str, bytes]]:
     """The names and the bytes of the files of a multipart request. Raises ProblemError and HTTPException."""
+    found: list[tuple[str, bytes]] = []
+    try:
+        found = await _parts(request)
+    except OSError as error:  # of the folder for what is too large for memory
+        raise not_written(Path(tempfile.gettempdir()), error) from error
+    if not found:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "there are no files in it", field="files"
+        )
+    return found
+
+
+async def _parts(request: Request) -> list[tuple[str, bytes]]:
     found = []
     async with request.form(max_files=MAX_FILES, max_fields=MAX_FILES) as form:
         for _, part in form.multi_items():
@@ -58,10 +74,6 @@ async def files(request: Request) -> list[tuple[str, bytes]]:
                 data = await part.read(MAX_BYTES + 1)
                 _check(part.filename or "", len(data))
                 found.append((part.filename or "", data))
-    if not found:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "there are no files in it", field="files"
-        )
     return found
 
 

@@ -27,7 +27,10 @@ def verdicts(store: Store, answer: Any) -> Iterator[Verdict]:
         raise AnswerError("it is no answer: it has no citations")
     quotes = []
     for kind in ("citations", "differing", "related"):
-        for number, citation in enumerate(answer.get(kind) or (), start=1):
+        listed = answer.get(kind) or []
+        if not isinstance(listed, list):
+            raise AnswerError(f"its {kind} are no list")
+        for number, citation in enumerate(listed, start=1):
             try:
                 quotes.append((kind, citation["quote"]))
                 yield Verdict(f"{kind} {number}", str(citation["quote"]), _problem(store, citation))

@@ -550,7 +550,7 @@ def test_verify_holds_an_answer_against_the_documents(bridges: Path, tmp_path: P
     wrong = attest("verify", saved, "--index", bridges, embedder=None)
     assert wrong.exit_code == 1
     assert "citations 1: its quote is not what stands at 21–25: '1992'" in wrong.stdout
-    for content in ("nothing", "[]", '{"citations": [7]}', '{"citations": [{}]}'):
+    for content in ("nothing", "[]", '{"citations": [7]}', '{"citations": [{}]}', '{"citations": 5}'):
         saved.write_text(content)
         refused = attest("verify", saved, "--index", bridges, embedder=None)
         assert refused.exit_code == 2

@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -89,7 +89,10 @@ def torture(kills: int, seed: int, patch: Patch = lambda _: None, most_failures:
         directory = Path(name)
         while tally.kills < kills and len(tally.failures) < most_failures:
             begun = None
-            for change, done in _said(directory, state, chance, patch):
+            said, was_killed = _said(directory, state, chance, patch)
+            if not was_killed:
+                tally.failures.append(f"kill {tally.kills + 1}: the process ended before it was killed")
+            for change, done in said:
                 begun = None if done else change
                 if done:
                     state = change.applied(state)
@@ -111,8 +114,8 @@ def torture(kills: int, seed: int, patch: Patch = lambda _: None, most_failures:
     return tally
 
 
-def _said(directory: Path, state: State, chance: random.Random, patch: Patch) -> Iterator[tuple[Change, bool]]:
-    """Run a process that changes the index, kill it, and yield what it said: each change, and whether it was made."""
+def _said(directory: Path, state: State, chance: random.Random, patch: Patch) -> tuple[list[tuple[Change, bool]], bool]:
+    """What a process said before it was killed, each change and whether it was made; and whether it lived till then."""
     seed, life = chance.random(), chance.uniform(0, LONGEST)
     reading, writing = os.pipe()
     process = os.fork()
@@ -125,11 +128,10 @@ def _said(directory: Path, state: State, chance: random.Random, patch: Patch) ->
     os.close(writing)
     time.sleep(life)
     os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
+    _, status = os.waitpid(process, 0)
     with os.fdopen(reading, "rb") as opened:
-        for line in opened.read().split(b"\n")[:-1]:  # what is behind the last was cut
-            said = json.loads(line)
-            yield Change(said["kind"], said["texts"]), said["done"]
+        lines = [json.loads(line) for line in opened.read().split(b"\n")[:-1]]  # what is behind the last was cut
+    return [(Change(line["kind"], line["texts"]), line["done"]) for line in lines], os.WIFSIGNALED(status)
 
 
 def _change_for_ever(directory: Path, state: State, chance: random.Random, out: int, patch: Patch) -> None:
