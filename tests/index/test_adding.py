@@ -14,7 +14,7 @@ from index.embedding import HashingEmbedder
 from index.retrieval import Retriever
 from index.store import FILE_NAME, DamagedStoreError, Store, StoreError
 from index.verification import problems
-from index.writing import LOCK, BusyError
+from index.writing import LOCK, BusyError, writing
 
 BRIDGE, TUNNEL = b"It rained. The bridge opened in 1932.", b"The tunnel opened in 1992."
 
@@ -103,6 +103,46 @@ def test_a_file_that_cannot_be_added_is_named_and_none_is_added(
     assert [unread for unread, _ in raised.value.unread] == [name]
     assert uris(tmp_path / "index") == ["a.txt"]
     assert sorted(tmp_path.rglob("originals/*")) == kept
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    with pytest.raises(UnreadableFilesError, match=r"a\.txt: another file has the same name"):
+        add(tmp_path, [("a.txt", BRIDGE), ("b.txt", TUNNEL), ("a.txt", TUNNEL)], hashing)
+    assert not (tmp_path / "originals").exists()
+
+
+def test_a_document_that_is_gone_is_not_replaced(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    with pytest.raises(KeyError, match=document_id("b.txt")):
+        add(tmp_path, [("b.txt", TUNNEL)], hashing, must_exist=True)
+    assert uris(tmp_path) == ["a.txt"]
+
+
+def test_what_cannot_be_cleared_away_does_not_undo_a_change(
+    tmp_path: Path, hashing: HashingEmbedder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the disk is at its end")
+
+    add(tmp_path, [("a.txt", BRIDGE), ("b.txt", TUNNEL)], hashing)
+    with monkeypatch.context() as patch:
+        patch.setattr(originals, "settle", broken)
+        assert remove(tmp_path, [document_id("a.txt")], hashing).generation == 2
+    assert "Not all that is out of date could be removed" in caplog.text
+    assert uris(tmp_path) == ["b.txt"]
+    build_again = HashingEmbedder(64)
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "c.txt").write_bytes(b"Oil.")
+    build(tmp_path / "documents", tmp_path, build_again)  # what was removed does not come back
+    assert uris(tmp_path) == ["b.txt", "c.txt"]
+
+
+def test_the_lock_is_free_once_a_change_is_made(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    held = writing(tmp_path)
+    with held:
+        pass
+    with FileLock(tmp_path / LOCK, timeout=0):
+        assert held
 
 
 def test_what_is_removed_is_gone_with_its_file(tmp_path: Path, hashing: HashingEmbedder) -> None:

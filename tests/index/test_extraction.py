@@ -66,6 +66,18 @@ def test_letters_of_a_page_are_read_rightly(extractor: Extractor, data: bytes, t
     assert extractor.extract("a.HTM", data).text == text
 
 
+def test_tables_and_forms_are_read_like_the_rest(extractor: Extractor) -> None:
+    body = """<form><p>Whole pages stand in forms.</p><input value="x"><select><option>No</option></select></form>
+    <table><tr><td>H<sub>2</sub>O<script>no()</script></td><td>a<br>b</td></tr></table>
+    <table><tr><td><h2>Layout</h2><p>Words in a cell.</p></td></tr></table>"""
+    assert extractor.extract("a.html", files.html(body)).text.split("\n\n") == [
+        "Whole pages stand in forms.",
+        "H2O | a b",
+        "## Layout",
+        "Words in a cell.",
+    ]
+
+
 def test_pages_of_a_pdf_begin_where_it_says(extractor: Extractor) -> None:
     pages = [["The bridge opened in", "1932 in the rain."], ["It closed in 1977."], [], ["It fell."]]
     found = extractor.extract("a.pdf", files.pdf(pages, title="Bridges"))

@@ -131,6 +131,25 @@ def test_what_another_process_changes_is_served_without_a_restart(index: Path, h
     play(index, scene)
 
 
+def test_an_index_that_could_not_be_served_is_served_once_it_is_mended(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_module, "AFTER_FAILURE", 0.1)
+    build.build(index.parent / "documents", index, HashingEmbedder(64))  # by another embedder than the service's
+
+    async def scene() -> None:
+        async with started(index) as (_, client):
+            until = time.monotonic() + 20
+            while not (await client.get("/readyz")).json()["type"].endswith(":index-unavailable"):
+                assert time.monotonic() < until
+                await asyncio.sleep(0.05)
+            build.build(index.parent / "documents", index, HashingEmbedder())
+            await ready(client)
+            assert await answer(client, "When did the bridge open?") == "1932"
+
+    asyncio.run(scene())
+
+
 def test_a_request_sees_one_generation_and_the_old_one_is_closed_after_it(
     index: Path, hashing: HashingEmbedder
 ) -> None:
