@@ -1,36 +1,24 @@
 """The front door: the command line. Each command imports what it needs when it runs."""
 
 import json
-import shlex
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from eval.command import bench, evaluation
+from service.console import EmbedderName, Index, ReaderName, err, option, out, progress, settings_of, stop
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from eval.run import Outcome
-    from eval.sources import Source
     from index.embedding import Embedder
-    from service.answering import Answerer
 
 ABSTAINED = 3
 
@@ -41,52 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Verbatim, cited answers from a folder of documents.",
 )
-evaluation = typer.Typer(add_completion=False, rich_markup_mode=None)
 app.add_typer(evaluation, name="eval")
-out = Console(highlight=False, markup=False, emoji=False)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
-
-
-def _option(field: str, *names: str) -> Any:
-    """An option for a field of Settings, with its description, its default and its variable."""
-    about = Settings.model_fields[field]
-    default = about.default if about.default is not None else False
-    return typer.Option(*names, envvar=f"ATTEST_{field.upper()}", help=about.description, show_default=str(default))
-
-
-def _least(figure: str, words: str) -> Any:
-    """An option that fails the evaluation below a figure."""
-    variable = f"ATTEST_MIN_{figure.upper().replace('-', '_')}"
-    return typer.Option(f"--min-{figure}", min=0, max=1, envvar=variable, help=f"fail below this {words}")
-
-
-Index = Annotated[Path | None, _option("index", "--index")]
-EmbedderName = Annotated[str | None, _option("embedder", "--embedder")]
-ReaderName = Annotated[str | None, _option("reader", "--reader")]
-
-
-def _progress(*columns: ProgressColumn) -> Progress:
-    """A bar that goes when it is done, and is not shown where nobody looks."""
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-
-
-def _settings(**given: Any) -> Settings:
-    """Read the settings once: options first, then variables, then defaults."""
-    from pydantic import ValidationError
-
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        reasons = []
-        for item in error.errors():
-            name = f"ATTEST_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
-            reasons.append(name + item["msg"].removeprefix("Value error, "))
-        raise _stop("; ".join(reasons), code=2) from None
-
-
-def _stop(message: str, code: int = 1) -> typer.Exit:
-    err.print(Text(message, style="red"), soft_wrap=True)
-    return typer.Exit(code)
 
 
 @app.command()
@@ -107,7 +50,7 @@ def index(
     ] = None,
 ) -> None:
     """Read a folder of documents into the index; only what changed is embedded anew."""
-    settings = _settings(index=index, embedder=embedder)
+    settings = settings_of(index=index, embedder=embedder)
     from index import build
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
@@ -115,7 +58,7 @@ def index(
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with _progress(*columns) as bar:
+        with progress(*columns) as bar:
             task = bar.add_task("reading", total=None)
 
             def watch(now: "build.Progress") -> None:
@@ -128,7 +71,7 @@ def index(
             model = load_embedder(settings.embedder, settings.index)
             report = build.build(folder, settings.index, model, watch, dense, _warn)
     except (EmbedderError, StoreError, OSError) as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     if report.set_aside:
         why = "was damaged" if ".damaged-" in report.set_aside.name else "was made by another version of Attest"
         err.print(
@@ -139,7 +82,7 @@ def index(
     for path, reason in report.unread:
         err.print(Text(f"not read: {path}: {reason}", style="yellow"), soft_wrap=True)
     if not report.documents:
-        raise _stop(
+        raise stop(
             f"Nothing in {folder} could be indexed: it needs at least one file with sentences that is read. "
             "The index stays as it was."
         )
@@ -163,7 +106,7 @@ def add(
     embedder: EmbedderName = None,
 ) -> None:
     """Add files to the index by themselves, all of them or none; a running service answers from them at once."""
-    settings = _settings(index=index, embedder=embedder)
+    settings = settings_of(index=index, embedder=embedder)
     from index import build
     from index.compiled import load_embedder
     from index.documents import UnreadableFileError, read_bytes
@@ -196,7 +139,7 @@ def remove(
 
     The next `attest index` brings those back whose files are still in the folder.
     """
-    settings = _settings(index=index, embedder=embedder)
+    settings = settings_of(index=index, embedder=embedder)
     from index import build
     from index.compiled import load_embedder
     from index.store import Store
@@ -218,7 +161,7 @@ def list_documents(
     index: Index = None,
 ) -> None:
     """List the documents of the index: id, file, passages, and whether each was added by itself."""
-    settings = _settings(index=index)
+    settings = settings_of(index=index)
     from index.store import Store
 
     with _told(), Store.open(settings.index) as store:
@@ -239,7 +182,7 @@ def verify(
     index: Index = None,
 ) -> None:
     """Hold the whole index against its hashes, or an answer against its documents; exit code 1 if anything differs."""
-    settings = _settings(index=index)
+    settings = settings_of(index=index)
     from index import verification
     from index.store import Store
     from service.verification import AnswerError, verdicts
@@ -257,7 +200,7 @@ def verify(
                 given = json.loads(sys.stdin.read() if str(answer) == "-" else answer.read_bytes())
                 found = list(verdicts(store, given))
             except (OSError, ValueError, AnswerError) as error:
-                raise _stop(f"{answer} cannot be verified: {error}", code=2) from None
+                raise stop(f"{answer} cannot be verified: {error}", code=2) from None
             for verdict in found:
                 wrong += verdict.problem is not None
                 words = f"{verdict.place}: {verdict.problem or 'it stands there'}: {verdict.quote[:80]!r}"
@@ -297,11 +240,11 @@ def _told() -> "Iterator[None]":
     except UnreadableFilesError as error:
         for name, reason in error.unread:
             err.print(Text(f"not read: {name}: {reason}", style="yellow"), soft_wrap=True)
-        raise _stop("Nothing was added.") from None
+        raise stop("Nothing was added.") from None
     except KeyError as error:
-        raise _stop(f"There is no document with the name or id {error.args[0]!r}.", code=2) from None
+        raise stop(f"There is no document with the name or id {error.args[0]!r}.", code=2) from None
     except (EmbedderError, StoreError, OSError) as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
 
 
 @app.command()
@@ -330,7 +273,7 @@ def ask(
     reader: ReaderName = None,
 ) -> None:
     """Answer a question with a quote from the documents; exit code 3 when they do not answer it."""
-    settings = _settings(index=index, embedder=embedder, reader=reader)
+    settings = settings_of(index=index, embedder=embedder, reader=reader)
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
     from index.retrieval import UnknownDocumentError
@@ -348,13 +291,11 @@ def ask(
         least = answerer.threshold if min_confidence is None else min_confidence
         answerer.close()
     except UnknownDocumentError as error:
-        raise _stop(
-            f"There is no document with the name or id {error.args[0]!r} in {settings.index}.", code=2
-        ) from None
+        raise stop(f"There is no document with the name or id {error.args[0]!r} in {settings.index}.", code=2) from None
     except QuestionError as error:
-        raise _stop(str(error), code=2) from None
+        raise stop(str(error), code=2) from None
     except (StoreError, EmbedderError, ReaderError) as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     if as_json:
         print(json.dumps(asdict(answer), ensure_ascii=False, indent=2))
     else:
@@ -365,232 +306,22 @@ def ask(
         raise typer.Exit(ABSTAINED)
 
 
-@evaluation.callback(invoke_without_command=True)
-def evaluate(
-    context: typer.Context,
-    questions: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="ATTEST_QUESTIONS",
-            help="questions as JSON lines, or a CSV with the columns question, answer and, if wanted, document",
-            show_default="those on the seeds",
-        ),
-    ] = None,
-    squad: Annotated[
-        Path | None,
-        typer.Option(envvar="ATTEST_SQUAD", help="instead, data in SQuAD's form, with an index of its paragraphs"),
-    ] = None,
-    setting: Annotated[
-        Literal["open", "reading"],
-        typer.Option(
-            envvar="ATTEST_SETTING",
-            help="with --squad: open: the paragraph has to be found; reading: it is given",
-        ),
-    ] = "open",
-    folder: Annotated[
-        Path,
-        typer.Option("--report", envvar="ATTEST_REPORT", help="the folder for report.html, report.json and run.jsonl"),
-    ] = Path("reports"),
-    target_precision: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01,
-            max=0.999,
-            envvar="ATTEST_TARGET_PRECISION",
-            help="fit, verify and store the threshold with which this share of the answers is right",
-        ),
-    ] = None,
-    comparing: Annotated[
-        bool, typer.Option("--compare", envvar="ATTEST_COMPARE", help="instead, compare kinds of search and readers")
-    ] = False,
-    index: Index = None,
-    embedder: EmbedderName = None,
-    reader: ReaderName = None,
-    min_em: Annotated[float, _least("em", "exact match")] = 0.0,
-    min_f1: Annotated[float, _least("f1", "token F1")] = 0.0,
-    min_sentence_hit: Annotated[float, _least("sentence-hit", "sentence hit")] = 0.0,
-    min_recall_at_5: Annotated[float, _least("recall-at-5", "recall@5 of the retrieval")] = 0.0,
-    min_answered: Annotated[float, _least("answered", "share of answerable questions answered")] = 0.0,
-    min_abstained: Annotated[float, _least("abstained", "share of unanswerable questions refused")] = 0.0,
-) -> None:
-    """Ask known questions and report how good the answers are; exit code 1 below a wished figure."""
-    if context.invoked_subcommand:
-        return
-    settings = _settings(index=index, embedder=embedder, reader=reader)
-    from eval import compare, report
-    from eval.questions import QuestionsError
-    from eval.run import run
-    from eval.sources import source
-    from index.compiled import load_embedder
-    from index.embedding import EmbedderError
-    from index.store import StoreError
-    from service.answering import Answerer
-    from service.reader import ReaderError
-
-    wished = {
-        "exact match": min_em,
-        "token F1": min_f1,
-        "sentence hit": min_sentence_hit,
-        "recall@5": min_recall_at_5,
-        "answerable, answered": min_answered,
-        "unanswerable, abstained": min_abstained,
-    }
-    reading, least = setting == "reading", any(wished.values())
-    if (reading and not squad) or (squad and questions) or (comparing and (reading or target_precision or least)):
-        raise _stop(
-            "--setting reading needs --squad; --squad stands instead of --questions; --compare goes with none of "
-            "--setting reading, --target-precision and --min-….",
-            code=2,
-        )
-    try:
-        model = load_embedder(settings.embedder, settings.index)
-        with _progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
-            task = bar.add_task("", total=None)
-
-            def watch(done: int) -> None:
-                bar.update(task, completed=done)
-
-            with source(questions, squad, settings.index, model) as asked:
-                if comparing:
-                    found = compare.compare(asked.index, model, settings.reader, asked.questions, watch)
-                    given = {"squad": squad, "questions": questions, "index": index, "embedder": embedder}
-                    options = [f"--{name}={value}" for name, value in (given | {"reader": reader}).items() if value]
-                    command = shlex.join(["attest", "eval", "--compare", *options])
-                    out.print(compare.markdown(found, command, datetime.now(UTC).date()), soft_wrap=True)
-                    return
-                folder.mkdir(parents=True, exist_ok=True)  # it would be a pity to find out at the end
-                bar.update(task, total=len(asked.questions))
-                answerer = Answerer.open(asked.index, model, settings.reader)
-                outcomes = run(answerer, asked.questions, setting, watch)
-                answerer.close()
-        made = report.Report.of(f"{asked.name}, {setting} setting" if squad else asked.name, outcomes)
-        out.print(*report.tables(made))
-        out.print(f"Every question with its answer: {report.write(made, folder)}", soft_wrap=True)
-        refused = _promise(outcomes, target_precision, asked, answerer, made.made) if target_precision else None
-    except (QuestionsError, StoreError, EmbedderError, ReaderError) as error:
-        raise _stop(str(error)) from None
-    except OSError as error:
-        raise _stop(f"{error.filename} cannot be written: {error.strerror}" if error.filename else str(error)) from None
-    if reasons := [*filter(None, [refused]), *report.below(made.figures, wished)]:
-        raise _stop("; ".join(reasons))
-
-
-def _promise(
-    outcomes: "Sequence[Outcome]", precision: float, asked: "Source", answerer: "Answerer", made: str
-) -> str | None:
-    """Fit a threshold and store it beside the index, if that is the user's own; otherwise say why it is refused."""
-    from eval import risk
-    from service import confidence
-
-    try:
-        promise = risk.control(outcomes, precision)
-    except risk.RiskError as error:
-        before = confidence.promised(asked.index, answerer.models) if asked.own else None
-        return str(error) if before is None else f"{error} The threshold promised before, {before}, stays in force."
-    out.print(f"Promised: {promise}.", soft_wrap=True)
-    if asked.own:
-        provenance = f"attest eval --target-precision {precision}, {asked.name}, {made}: {promise}"
-        contents = answerer.retriever.meta.fingerprint
-        confidence.promise(asked.index, promise.threshold, answerer.models, provenance, contents)
-        out.print(f"From now on the index in {asked.index} answers with this threshold.", soft_wrap=True)
-    return None
-
-
-@evaluation.command("diff")
-def compare_runs(
-    before: Annotated[Path, typer.Argument(help="the folder of a report")],
-    after: Annotated[Path, typer.Argument(help="the folder of a later one on the same questions")],
-    exact: Annotated[
-        bool, typer.Option("--exact", envvar="ATTEST_EXACT", help="fail if anything differs, not only if it is worse")
-    ] = False,
-) -> None:
-    """Show what changed between two evaluations; exit code 1 if a question that was right is wrong now."""
-    from eval import diff
-    from eval.questions import QuestionsError
-
-    try:
-        found = diff.differences(diff.read(before), diff.read(after))
-    except QuestionsError as error:
-        raise _stop(str(error), code=2) from None
-    if not found:
-        out.print("No question is answered differently.")
-        return
-    for line in diff.lines(found):
-        out.print(Text(line), soft_wrap=True)
-    out.print(diff.table(found))
-    better, worse = diff.facts(found)
-    chance = diff.p_value(better, worse)
-    out.print(f"Facts, more fixed than broken: {better}, the reverse: {worse}; p = {chance:.3f} (exact sign test)")
-    if exact or any(difference.effect == "broken" for difference in found):
-        raise typer.Exit(1)
-
-
-@app.command()
-def bench(
-    passages: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=100, envvar="ATTEST_PASSAGES", help="about how many; repeatable", show_default="1000 and 10000"
-        ),
-    ] = None,
-    vectors_only: Annotated[
-        list[int] | None,
-        typer.Option(
-            min=1_000, envvar="ATTEST_VECTORS_ONLY", help="retrieval among so many vectors, without texts; repeatable"
-        ),
-    ] = None,
-    sample: Annotated[
-        int, typer.Option(min=10, envvar="ATTEST_SAMPLE", help="how many questions are asked for each figure")
-    ] = 200,
-    baseline: Annotated[
-        bool, typer.Option("--baseline", envvar="ATTEST_BASELINE", help="measure the usual pipeline on torch as well")
-    ] = False,
-    folder: Annotated[
-        Path, typer.Option("--report", envvar="ATTEST_REPORT", help="the folder for bench.json and bench.svg")
-    ] = Path("reports"),
-) -> None:
-    """Measure what answers cost, on a corpus made for it: latency, throughput, cold start, memory, building."""
-    from eval import bench, costs
-    from index.embedding import EmbedderError
-    from index.store import StoreError
-    from service.reader import ReaderError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)  # it would be a pity to find out at the end
-        with _progress(TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
-            task = bar.add_task("")
-            found = bench.bench(
-                passages or [1_000, 10_000],
-                vectors_only or [],
-                sample,
-                baseline,
-                lambda words: bar.update(task, description=words),
-            )
-        for table in costs.tables(found):
-            out.print(table)
-        out.print(f"All figures: {costs.write(found, folder)}", soft_wrap=True)
-    except (bench.BenchError, EmbedderError, StoreError, ReaderError) as error:
-        raise _stop(str(error)) from None
-    except OSError as error:
-        raise _stop(f"{error.filename} cannot be written: {error.strerror}" if error.filename else str(error)) from None
-
-
 @app.command()
 def serve(
-    host: Annotated[str | None, _option("host", "--host")] = None,
-    port: Annotated[int | None, _option("port", "--port")] = None,
+    host: Annotated[str | None, option("host", "--host")] = None,
+    port: Annotated[int | None, option("port", "--port")] = None,
     index: Index = None,
     embedder: EmbedderName = None,
     reader: ReaderName = None,
-    workers: Annotated[int | None, _option("workers", "--workers")] = None,
-    queue: Annotated[int | None, _option("queue", "--queue")] = None,
-    remembered: Annotated[int | None, _option("remembered", "--remembered")] = None,
-    drain: Annotated[float | None, _option("drain", "--drain")] = None,
-    log: Annotated[Literal["text", "json"] | None, _option("log", "--log")] = None,
-    log_questions: Annotated[bool | None, _option("log_questions", "--log-questions")] = None,
+    workers: Annotated[int | None, option("workers", "--workers")] = None,
+    queue: Annotated[int | None, option("queue", "--queue")] = None,
+    remembered: Annotated[int | None, option("remembered", "--remembered")] = None,
+    drain: Annotated[float | None, option("drain", "--drain")] = None,
+    log: Annotated[Literal["text", "json"] | None, option("log", "--log")] = None,
+    log_questions: Annotated[bool | None, option("log_questions", "--log-questions")] = None,
 ) -> None:
     """Serve the chat page and the HTTP interface."""
-    settings = _settings(
+    settings = settings_of(
         host=host,
         port=port,
         index=index,
@@ -622,18 +353,21 @@ def serve(
         if settings.reader == SHIPPED_READER:
             check_weights()
     except (StoreError, EmbedderError, ReaderError) as error:
-        raise _stop(str(error)) from None
+        raise stop(str(error)) from None
     try:
         listener = serving.listener(settings.host, settings.port)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise _stop(
+        raise stop(
             f"Cannot listen on {settings.host} port {settings.port}: {reason}. "
             "Choose another with --port or ATTEST_PORT."
         ) from None
     host_name = f"[{settings.host}]" if ":" in settings.host else settings.host
     out.print(f"Attest is at http://{host_name}:{listener.getsockname()[1]}/ (open it in a browser; Ctrl+C stops it)")
     serving.Server(create_app(settings, model), settings.drain).run(sockets=[listener])
+
+
+app.command()(bench)
 
 
 if __name__ == "__main__":
