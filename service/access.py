@@ -46,7 +46,7 @@ def is_own(host: str) -> bool:
     return found is not None and is_loopback((found[1] or found[2]).lower())
 
 
-def check_origin(request: Request) -> None:
+async def check_origin(request: Request) -> None:
     """Refuse a change that a page of another site asks for, in whose browser a user's cookie or machine would do it.
 
     Programs send no Origin. Raises ProblemError 403.
@@ -58,7 +58,7 @@ def check_origin(request: Request) -> None:
         )
 
 
-def check_key(
+async def check_key(
     state: StateOf,
     given: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
     session: Annotated[str, Cookie(alias=COOKIE, include_in_schema=False)] = "",

@@ -208,7 +208,7 @@ class State:
             unused.give_back()
 
 
-def state_of(request: Request) -> State:
+async def state_of(request: Request) -> State:
     state: State = request.app.state.attest
     return state
 
