@@ -19,7 +19,7 @@ from index.store import Meta, Store, StoreError, not_written, sync
 
 FOLDER_NAME = "generations"
 MANIFEST = "manifest.json"
-FORMAT = 2  # raise it whenever the same store would give other derived files
+FORMAT = 3  # raise it whenever the same store would give other derived files
 log = logging.getLogger(__name__)
 
 
@@ -27,21 +27,29 @@ class DerivedIndexError(Exception):
     """A derived index that does not fit the store; the message says how."""
 
 
-def open_derived(store: Store, meta: Meta) -> tuple[DenseIndex, LexicalIndex]:
-    """Open the derived indexes of the store's generation; build them anew if they are missing, damaged or stale.
+class SupersededError(Exception):
+    """The derived indexes of a generation are gone, because there is a newer one."""
 
-    Raises StoreError if they can be neither opened nor built.
+
+def open_derived(store: Store, meta: Meta) -> tuple[DenseIndex, LexicalIndex, bool]:
+    """Open the derived indexes of the store's generation, and tell whether they had to be built anew.
+
+    They are if they are missing, damaged or stale. Raises SupersededError if they are those of an older generation,
+    and StoreError if they can be neither opened nor built.
     """
     directory = store.directory / FOLDER_NAME / str(meta.generation)
+    is_rebuilt = False
     try:
         with _alone(directory):
             try:
                 search = check(directory, meta)
             except DerivedIndexError as error:
+                if Store.generation(store.directory) != (meta.generation, meta.fingerprint):
+                    raise SupersededError from error
                 log.warning("%s; rebuilding the search indexes of generation %d", error, meta.generation)
                 _publish(store, meta)
-                search = check(directory, meta)
-            return DenseIndex.read(directory, search), LexicalIndex.read(directory)
+                search, is_rebuilt = check(directory, meta), True
+            return DenseIndex.read(directory, search), LexicalIndex.read(directory), is_rebuilt
     except (OSError, RuntimeError, ValueError, DerivedIndexError) as error:  # RuntimeError: FAISS, ValueError: tantivy
         raise StoreError(
             f"The search indexes in {directory} cannot be opened ({error}); the folder must be writable."
@@ -76,12 +84,15 @@ def _alone(directory: Path) -> Iterator[None]:
 def check(directory: Path, meta: Meta) -> Search:
     """Compare every file with the manifest, and the manifest with the store; tell how the dense index searches.
 
-    Raises DerivedIndexError.
+    The manifest holds a sha256 of itself. Raises DerivedIndexError.
     """
     try:
-        manifest = json.loads((directory / MANIFEST).read_bytes())
+        written = (directory / MANIFEST).read_bytes()
+        manifest = json.loads(written)
         if manifest["made_for"] != _made_for(meta):
             raise DerivedIndexError("the search indexes belong to other contents")
+        if written != _manifest(manifest["made_for"], manifest["dense"], manifest["files"]):
+            raise ValueError("it is not what was written")
         files, search = manifest["files"], Search(**manifest["dense"])
     except FileNotFoundError:
         raise DerivedIndexError("the search indexes are missing") from None
@@ -98,8 +109,7 @@ def _publish(store: Store, meta: Meta) -> None:
     building = Path(tempfile.mkdtemp(prefix=f"building-{meta.generation}-", dir=parent))
     try:
         search = _build(store, building, meta)
-        manifest = {"made_for": _made_for(meta), "dense": asdict(search), "files": _hashes(building)}
-        (building / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        (building / MANIFEST).write_bytes(_manifest(_made_for(meta), asdict(search), _hashes(building)))
         for path in [*_files(building), building / MANIFEST, building]:
             sync(path)
         target = parent / str(meta.generation)
@@ -146,6 +156,13 @@ def _build(store: Store, directory: Path, meta: Meta) -> Search:
 
 def _made_for(meta: Meta) -> dict[str, object]:
     return {"format": FORMAT, "generation": meta.generation, "fingerprint": meta.fingerprint, "dense": meta.dense}
+
+
+def _manifest(made_for: object, dense: object, files: object) -> bytes:
+    """The manifest as it is written, with its own sha256 at the end."""
+    about = {"made_for": made_for, "dense": dense, "files": files}
+    digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
+    return json.dumps(about | {"sha256": digest}, indent=1).encode()
 
 
 def _files(directory: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.dense import DEPTH, DenseIndex
-from index.derived import open_derived
+from index.derived import SupersededError, open_derived
 from index.documents import DocumentRef
 from index.embedding import Embedder
 from index.lexical import LexicalIndex
@@ -42,7 +42,7 @@ class UnknownDocumentError(KeyError):
 
 
 class Retriever:
-    """Searches one generation of an index."""
+    """Searches one generation of an index. `is_rebuilt` tells that its search indexes were not there or damaged."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Retriever:
         dense: DenseIndex,
         lexical: LexicalIndex,
         weights: Weights = FUSION,
+        is_rebuilt: bool = False,
     ) -> None:
         self.store = store
         self.meta = meta
@@ -59,6 +60,7 @@ class Retriever:
         self._dense = dense
         self._lexical = lexical
         self._weights = weights
+        self.is_rebuilt = is_rebuilt
 
     @classmethod
     def open(cls, directory: Path, embedder: Embedder, weights: Weights = FUSION) -> "Retriever":
@@ -66,13 +68,17 @@ class Retriever:
 
         Raises StoreError if the index is missing, damaged, or made by another embedder.
         """
-        store, meta = _open(directory, embedder)
-        try:
-            dense, lexical = open_derived(store, meta)
-        except BaseException:
-            store.close()
-            raise
-        return cls(store, meta, embedder, dense, lexical, weights)
+        while True:
+            store, meta = _open(directory, embedder)
+            try:
+                dense, lexical, is_rebuilt = open_derived(store, meta)
+            except SupersededError:  # between the two, another process made a newer generation: that is opened
+                store.close()
+                continue
+            except BaseException:
+                store.close()
+                raise
+            return cls(store, meta, embedder, dense, lexical, weights, is_rebuilt)
 
     def close(self) -> None:
         self.store.close()

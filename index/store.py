@@ -2,7 +2,8 @@
 
 One connection at a time writes, that of the process that holds the index's lock, and only it moves what is in the
 write-ahead log into the file. Readers open the file read-only, so that none of them can: SQLite before 3.51.3 may
-damage a file when a log is started anew while several connections do so.
+damage a file when a log is started anew while several connections do so. The log is started anew by the change after
+all of it was moved, unless somebody reads from it: a reader that stays does so from the file, once it was `folded`.
 """
 
 import errno
@@ -33,6 +34,7 @@ FORMAT = 3
 Kind = Literal["auto", "exact", "ivf"]  # of dense index
 BATCH = 4_096  # vectors
 MAX_UNREAD = 1_000  # files that are remembered as not read
+MAX_LOG = 16_000_000  # bytes that the write-ahead log keeps when it is started anew
 
 _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
@@ -155,7 +157,7 @@ class Store:
             raise MissingStoreError(f"There is no index in {directory}. Make one with: {command(directory)}")
         store = cls(directory, _connect(path, to_read=True))
         try:
-            store._connection.execute("BEGIN")
+            store._begin()
             (found,) = store._rows("PRAGMA quick_check(1)")[0]
             if found != "ok":
                 raise _damaged(directory, found)
@@ -307,6 +309,27 @@ class Store:
                 yield numbers, np.frombuffer(b"".join(vector for _, vector in batch), "<f4").reshape(len(batch), -1)
         except sqlite3.Error as error:
             raise _unusable(self.directory, error) from error
+
+    def folded(self) -> bool:
+        """Move the log into the file, and read the same generation from there; for who holds the index's lock.
+
+        Whether all of it is there: not while somebody else reads an older generation. Raises StoreError.
+        """
+        path = self.directory / FILE_NAME
+        with Store(self.directory, _connect(path)) as writing:
+            ((busy, logged, moved),) = writing._rows("PRAGMA wal_checkpoint(PASSIVE)")
+        if busy or logged != moved:
+            return False
+        with Store(self.directory, _connect(path, to_read=True)) as again:
+            again._begin()
+            with self._lock:
+                self._connection, again._connection = again._connection, self._connection
+        return True
+
+    def _begin(self) -> None:
+        """See one generation from here on: a transaction begins with what it first reads."""
+        self._rows("BEGIN")
+        self._rows("SELECT 1 FROM meta")
 
     def check(self) -> None:
         """Read everything once. Raises DamagedStoreError."""
@@ -474,10 +497,17 @@ def check_embedder(meta: Meta, directory: Path, embedder: Embedder) -> None:
 def _connect(path: Path, to_read: bool = False) -> sqlite3.Connection:
     connection = None
     address = f"{path.absolute().as_uri()}?mode={'ro' if to_read else 'rwc'}"
-    settings = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
+    settings = (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",
+        "wal_autocheckpoint = 0",
+        f"journal_size_limit = {MAX_LOG}",
+    )
     try:
         connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
-        for setting in () if to_read else (*settings, "wal_autocheckpoint = 0"):
+        for setting in () if to_read else settings:
             connection.execute(f"PRAGMA {setting}")
     except sqlite3.Error as error:
         if connection:

@@ -16,6 +16,7 @@ from index import derived, originals
 from index.store import FILE_NAME, DamagedStoreError, OutdatedStoreError, Store, StoreError, make_directory, not_written
 
 LOCK, HOLDER = "build.lock", "writer.json"
+PATIENCE = 0.5  # seconds that what can be left to the next time waits
 log = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 
@@ -51,6 +52,15 @@ def clear(store: Store) -> None:
             originals.settle(store.directory, needed)
     except (OSError, StoreError) as error:
         log.warning("Not all that is out of date could be removed from %s: %s", store.directory, error)
+
+
+def fold(store: Store) -> bool:
+    """Keep the write-ahead log from growing while this store is read, if no process writes; whether that is done."""
+    try:
+        with alone(store.directory, PATIENCE, waiting=lambda _: None):
+            return store.folded()
+    except (OSError, StoreError):  # the log goes on growing until the next time
+        return False
 
 
 def is_being_written(directory: Path) -> bool:

@@ -14,7 +14,7 @@ from index.build import Change
 from index.embedding import Embedder, EmbedderError
 from index.retrieval import Retriever
 from index.store import Listing, MissingStoreError, Store, StoreError
-from index.writing import is_being_written
+from index.writing import fold, is_being_written
 from service import confidence, suggestions
 from service.answering import Answerer
 from service.metrics import Metrics
@@ -62,6 +62,7 @@ class State:
         self.settings = settings
         self.metrics = Metrics()
         self.draining = False
+        self.folded = 0  # the generation up to which the index's log is in its file
         self.pool = Pool(settings.workers, settings.queue)
         self.writers = Pool(1, WRITERS)
         self._embedder = embedder
@@ -120,6 +121,17 @@ class State:
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE, "not-served-yet", detail, headers={"Retry-After": "5"}
             ) from error
+        self._fold()
+
+    def _fold(self) -> None:
+        """Keep the index's log from growing, once what was served before is used no more."""
+        with suppress(ProblemError):
+            serving = self.take()
+            try:
+                if self.folded != serving.generation[0] and fold(serving.answerer.retriever.store):
+                    self.folded = serving.generation[0]
+            finally:
+                serving.give_back()
 
     def _keep_up(self) -> None:
         """Open the index, and then each new generation, whoever makes it."""
@@ -127,6 +139,7 @@ class State:
             pause = LOOK_AGAIN
             try:
                 self._bring_up_to_date()
+                self._fold()
                 self._suggest()
                 self._told = None
             except (StoreError, EmbedderError, ReaderError) as error:

@@ -14,10 +14,12 @@ import pytest
 
 import index
 from index import derived
-from index.build import build
+from index.build import add, build
+from index.dense import DenseIndex
 from index.derived import publish_if_needed
 from index.documents import Document, DocumentRef, document_id
 from index.embedding import HashingEmbedder
+from index.lexical import LexicalIndex
 from index.passages import Passage
 from index.retrieval import Hit, Retriever
 from index.store import Meta, Store
@@ -112,6 +114,39 @@ def test_an_undamaged_index_is_opened_as_it_is(built: Path, caplog: pytest.LogCa
         search(built)
     assert caplog.text == ""
     assert [(path.stat().st_ino, path.stat().st_mtime_ns) for path in files] == before
+
+
+def test_any_changed_byte_of_the_manifest_is_noticed(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "index")
+    directory, meta = generation(tmp_path / "index")
+    whole = (directory / derived.MANIFEST).read_bytes()
+    for at, byte in enumerate(whole):
+        for other in (byte ^ 1, ord(" "), ord("0")):
+            if other != byte:
+                (directory / derived.MANIFEST).write_bytes(whole[:at] + bytes([other]) + whole[at + 1 :])
+                with pytest.raises(derived.DerivedIndexError):
+                    derived.check(directory, meta)
+
+
+def test_a_reader_whose_generation_was_cleared_away_meanwhile_opens_the_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    add(tmp_path, [("a.txt", b"They trade oil.")], HashingEmbedder())
+    opened = derived.open_derived
+
+    def late(store: Store, meta: Meta) -> tuple[DenseIndex, LexicalIndex, bool]:
+        """Between the opening of the store and that of its search indexes, documents are added twice."""
+        if meta.generation == 1:
+            add(tmp_path, [("b.txt", b"Apples grow.")], HashingEmbedder())
+            add(tmp_path, [("c.txt", b"Pears grow.")], HashingEmbedder())
+        return opened(store, meta)
+
+    monkeypatch.setattr("index.retrieval.open_derived", late)
+    retriever = Retriever.open(tmp_path, HashingEmbedder())
+    assert (retriever.meta.generation, retriever.is_rebuilt, caplog.text) == (3, False, "")
+    assert retriever.search("Which pears?", 1)[0].document.uri == "c.txt"
+    retriever.close()
+    assert not (tmp_path / derived.FOLDER_NAME / "1").exists()
 
 
 @pytest.mark.parametrize("manifest", ["", "[]", "7", "{}", '{"made_for": {}}', '{"made_for": {}, "files": {}}', "\\"])

@@ -16,7 +16,7 @@ from filelock import FileLock
 from index import build
 from index.documents import MAX_BYTES, document_id
 from index.embedding import HashingEmbedder
-from index.store import Store
+from index.store import FILE_NAME, Store
 from index.writing import LOCK
 from service import state as state_module
 from service.app import create_app
@@ -323,5 +323,25 @@ def test_threads_and_files_do_not_grow_with_generations(index: Path, hashing: Ha
             counts.append((threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))))
         assert counts[-1][0] <= counts[4][0]
         assert counts[-1][1] <= counts[4][1] + 2
+
+    play(index, scene)
+
+
+def test_the_log_of_the_store_does_not_grow_with_changes_whoever_makes_them(
+    index: Path, hashing: HashingEmbedder
+) -> None:
+    async def scene(app: FastAPI, client: httpx2.AsyncClient) -> None:
+        log = index / f"{FILE_NAME}-wal"
+        sizes = []
+        for number in range(20):
+            await client.post("/documents", files=upload(("b.txt", f"The tunnel has {number} lamps. " * 500)))
+            sizes.append(log.stat().st_size)
+        assert max(sizes) <= 3 * sizes[0]
+        for number in range(4):
+            text = f"The tunnel has {number} doors. "
+            change = await asyncio.to_thread(build.add, index, [("c.txt", text.encode() * 500)], hashing)
+            while app.state.attest.folded < change.generation:
+                await asyncio.sleep(0.05)
+        assert log.stat().st_size <= 3 * sizes[0]
 
     play(index, scene)

@@ -109,8 +109,7 @@ def torture(times: int, seed: int) -> Tally:
             except DerivedIndexError:
                 pass
             else:
-                if path.name != derived.MANIFEST or path.read_bytes().split() != before.split():
-                    tally.failures.append(f"{what}: it was not noticed")
+                tally.failures.append(f"{what}: it was not noticed")
             if answers(index) != expected[kind]:
                 tally.failures.append(f"{what}: the answers changed")
     return tally
