@@ -16,7 +16,7 @@ from index.dense import Search
 from index.derived import publish_if_needed
 from index.documents import (
     Document,
-    DocumentRef,
+    Folder,
     OutOfReachError,
     UnreadableFileError,
     document,
@@ -119,79 +119,79 @@ def build(
     """
     began = time.monotonic()
     found = find_files(folder)
-    suggestions = _suggestions(folder)
-    kept: set[str] = set()
-    unread = list(found.unread)
     make_directory(directory)
     with alone(directory, waiting=waiting), Extractor() as extractor:
         store, set_aside = opened_or_anew(directory)
         with store:
             with store.transaction() as writer:
                 before = store.meta()
-                listed = {listing.ref.id: listing for listing in store.listing()}
-                current = before is not None and before.embedder_sha256 == embedder.fingerprint
-                batch = _Batch(writer, embedder, extractor, current, len(found.files), watch)
-                for uri, path in found.files:
-                    try:
-                        data = read_bytes(uri, path)
-                        if not current or not _is_stored(listed.get(document_id(uri)), data):
-                            batch.add(uri, data)
-                        kept.add(document_id(uri))
-                    except UnreadableFileError as error:
-                        if current and isinstance(error, OutOfReachError) and document_id(uri) in listed:
-                            kept.add(document_id(uri))
-                        unread.append((os.fsencode(uri).decode("utf-8", "replace"), str(error)))
-                    batch.file_done()
-                gone = {each.ref.id for each in listed.values() if not each.added} - kept if kept else set()
-                if kept and not current:  # those that were added, by another embedder or lost with a damaged store
-                    _add_again(
-                        batch, directory, kept, [each.ref for each in listed.values() if each.added] if before else None
-                    )
-                batch.read()
-                for missing in gone:
-                    writer.delete(missing)
+                is_current = before is not None and before.embedder_sha256 == embedder.fingerprint
+                listed = store.listing()
+                batch = _Batch(writer, embedder, extractor, is_current, len(found.files), watch)
+                kept, unread = _read(batch, found, listed if is_current else [])
+                gone = [each.ref.id for each in listed if kept and not each.added and each.ref.id not in kept]
                 if kept:
+                    if not is_current:  # those that were added, by another embedder or lost with a damaged store
+                        _add_again(batch, directory, kept, listed if before else None)
+                    batch.read()
+                    for missing in gone:
+                        writer.delete(missing)
                     made = replace(
-                        before if before and current else Meta.of(embedder),
+                        before if before and is_current else Meta.of(embedder),
                         folder=str(folder.resolve()),
-                        suggestions=tuple(suggestions),
+                        suggestions=tuple(_suggestions(folder)),
                         dense=dense or (before.dense if before else "auto"),
                     )
-                    changed = bool(batch.documents or gone or made != before)
-                    writer.finish(
-                        replace(
-                            made,
-                            generation=(before.generation if before else 0) + changed,
-                            unread=tuple(unread),
-                            more_unread=0,
-                        )
-                    )
+                    generation = before.generation if before else 0
+                    generation += bool(batch.documents or gone or made != before)
+                    writer.finish(replace(made, generation=generation, unread=unread, more_unread=0))
                 meta = store.meta()
                 search = publish_if_needed(store, meta) if meta else None
             clear(store)
+            documents, passages = store.counts()
             return Report(
                 generation=meta.generation if meta else 0,
                 dense=search,
-                documents=store.counts()[0] if kept else 0,
-                passages=store.counts()[1],
+                documents=documents if kept else 0,
+                passages=passages,
                 changed_documents=batch.documents,
                 removed_documents=len(gone),
                 embedded_passages=batch.embedded,
                 ignored_files=found.ignored,
-                unread=tuple(unread),
+                unread=unread,
                 set_aside=set_aside,
                 seconds=time.monotonic() - began,
             )
 
 
-def _add_again(batch: "_Batch", directory: Path, kept: Collection[str], added: Sequence[DocumentRef] | None) -> None:
+def _read(batch: "_Batch", found: Folder, listed: Sequence[Listing]) -> tuple[set[str], tuple[tuple[str, str], ...]]:
+    """Read the files that are not `listed` as they are; the ids of what the index has then, and what was not read."""
+    stored = {listing.ref.id: listing for listing in listed}
+    kept: set[str] = set()
+    unread = list(found.unread)
+    for uri, path in found.files:
+        try:
+            data = read_bytes(uri, path)
+            if not _is_stored(stored.get(document_id(uri)), data):
+                batch.add(uri, data)
+            kept.add(document_id(uri))
+        except UnreadableFileError as error:
+            if isinstance(error, OutOfReachError) and document_id(uri) in stored:
+                kept.add(document_id(uri))
+            unread.append((os.fsencode(uri).decode("utf-8", "replace"), str(error)))
+        batch.file_done()
+    return kept, tuple(unread)
+
+
+def _add_again(batch: "_Batch", directory: Path, kept: Collection[str], listed: Sequence[Listing] | None) -> None:
     """Read the files of documents that were added anew, but for those whose names the folder has now.
 
-    Where the store is lost, and with it what was `added`, all files count. Raises StoreError rather than lose one.
+    Where the store is lost, and with it what was `listed`, all files count. Raises StoreError rather than lose one.
     """
     files = dict(originals.every(directory))
-    if added is not None:
-        files = {ref.uri: originals.path(directory, ref.sha256, ref.uri) for ref in added}
+    if listed is not None:
+        refs = [listing.ref for listing in listed if listing.added]
+        files = {ref.uri: originals.path(directory, ref.sha256, ref.uri) for ref in refs}
     for uri, path in files.items():
         if document_id(uri) in kept:
             continue
@@ -223,39 +223,51 @@ def add(
     When this returns, they are on the disk. Raises UnreadableFilesError if any cannot be read, StoreError, BusyError
     among it, and EmbedderError; and KeyError with the id of a document that is not there, if it `must_exist`.
     """
-    with Extractor() as extractor, writing(directory, patience, waiting) as store, store.transaction() as writer:
-        before = store.meta() or Meta.of(embedder)
-        check_embedder(before, directory, embedder)
-        listed = {listing.ref.uri: listing for listing in store.listing()}
-        lost = (
-            {} if before.generation else dict(originals.every(directory))
-        )  # what a store that is lost had, comes back
-        given = Counter(uri for uri, _ in files)
-        files = [*((uri, path.read_bytes()) for uri, path in lost.items() if uri not in given), *files]
-        batch = _Batch(writer, embedder, extractor, reuse_vectors=True)
-        unread = []
-        for uri, data in files:
-            try:
-                found = listed.get(uri)
-                if must_exist and not found:
-                    raise KeyError(document_id(uri))
-                if given[uri] > 1:
-                    raise UnreadableFileError("another file has the same name")
-                if not found and uri not in lost:
-                    file_name(uri)
-                if not (found and found.added and found.ref.sha256 == hashlib.sha256(data).hexdigest()):
-                    batch.add(uri, data, added=True)
-            except UnreadableFileError as error:
-                unread.append((uri, str(error)))
-        if unread:
-            raise UnreadableFilesError(unread)
-        batch.read()
-        for uri, data in files:
-            originals.keep(directory, uri, data)
-        ids = [document_id(uri) for uri, _ in files]
-        if not batch.documents:
-            return Change(before.generation, tuple(store.listing(id_)[0] for id_ in ids))
-        return _changed(store, writer, before, ids)
+    with Extractor() as extractor:
+        read = _documents(
+            files, embedder, extractor, must_exist
+        )  # which may take long, and so before others have to wait
+        with writing(directory, patience, waiting) as store, store.transaction() as writer:
+            before = store.meta() or Meta.of(embedder)
+            check_embedder(before, directory, embedder)
+            batch = _Batch(writer, embedder, extractor, reuse_vectors=True)
+            if not before.generation:  # what a store that is lost had, comes back
+                _add_again(batch, directory, {found.id for found, _ in read}, None)
+            stored = {listing.ref.id: listing for listing in store.listing()}
+            for found, passages in read:
+                listing = stored.get(found.id)
+                if must_exist and not listing:
+                    raise KeyError(found.id)
+                if not (listing and listing.added and listing.ref.sha256 == found.ref.sha256):
+                    batch.put(found, passages)
+            batch.read()
+            for uri, data in files:
+                originals.keep(directory, uri, data)
+            ids = [found.id for found, _ in read]
+            if not batch.documents:
+                return Change(before.generation, tuple(store.listing(id_)[0] for id_ in ids))
+            return _changed(store, writer, before, ids)
+
+
+def _documents(
+    files: Sequence[tuple[str, bytes]], embedder: Embedder, extractor: Extractor, are_indexed: bool
+) -> list[tuple[Document, list[Passage]]]:
+    """Read files that are added by themselves. Raises UnreadableFilesError and EmbedderError."""
+    read, unread = [], []
+    given = Counter(uri for uri, _ in files)
+    for uri, data in files:
+        try:
+            if given[uri] > 1:
+                raise UnreadableFileError("another file has the same name")
+            if not are_indexed:
+                file_name(uri)
+            originals.check_name(uri)
+            read.append(_document(uri, data, True, embedder, extractor))
+        except UnreadableFileError as error:
+            unread.append((uri, str(error)))
+    if unread:
+        raise UnreadableFilesError(unread)
+    return read
 
 
 def remove(
@@ -281,6 +293,23 @@ def _changed(store: Store, writer: Writer, before: Meta, ids: Sequence[str]) -> 
     meta = store.meta() or before
     publish_if_needed(store, meta)
     return Change(meta.generation, tuple(store.listing(id_)[0] for id_ in ids))
+
+
+def _document(
+    uri: str, data: bytes, added: bool, embedder: Embedder, extractor: Extractor
+) -> tuple[Document, list[Passage]]:
+    """Read and split a file. Raises UnreadableFileError and EmbedderError."""
+    read, structure = document(uri, data, added, extractor)
+    limit = min(MAX_TOKENS, embedder.max_tokens - CONTEXT_TOKENS)
+    if limit < LEAST_TOKENS:
+        raise EmbedderError(
+            f"{embedder.name} takes {embedder.max_tokens} tokens of a text; "
+            f"at least {LEAST_TOKENS + CONTEXT_TOKENS} are needed."
+        )
+    passages = split(read, structure, embedder.count_tokens, limit)
+    if not any(passage.plain_text for passage in passages):
+        raise UnreadableFileError("no sentences, only headings or captions")
+    return read, passages
 
 
 class _Batch:
@@ -316,16 +345,10 @@ class _Batch:
 
     def add(self, uri: str, data: bytes, added: bool = False) -> None:
         """Read and split one file. Raises UnreadableFileError."""
-        read, structure = document(uri, data, added, self._extractor)
-        limit = min(MAX_TOKENS, self._embedder.max_tokens - CONTEXT_TOKENS)
-        if limit < LEAST_TOKENS:
-            raise EmbedderError(
-                f"{self._embedder.name} takes {self._embedder.max_tokens} tokens of a text; "
-                f"at least {LEAST_TOKENS + CONTEXT_TOKENS} are needed."
-            )
-        passages = split(read, structure, self._embedder.count_tokens, limit)
-        if not any(passage.plain_text for passage in passages):
-            raise UnreadableFileError("no sentences, only headings or captions")
+        self.put(*_document(uri, data, added, self._embedder, self._extractor))
+
+    def put(self, read: Document, passages: list[Passage]) -> None:
+        """Add or replace a document."""
         self._waiting.append((read, passages))
         if sum(len(waiting) for _, waiting in self._waiting) >= BATCH_PASSAGES:
             self.flush()

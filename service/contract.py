@@ -138,9 +138,14 @@ class SectionView(BaseModel):
 
 
 class DocumentDetail(DocumentView):
-    """A document with its sections."""
+    """A document with its sections, and where its pages begin, if it has pages.
 
+    `sha256` is that of the file, `text_sha256` that of the text, as UTF-8, that offsets refer to.
+    """
+
+    text_sha256: str
     sections: list[SectionView]
+    pages: list[int]
 
 
 class MarkupResponse(BaseModel):

@@ -68,7 +68,12 @@ SEARCH = {
     ]
 }
 DOCUMENTS = {"documents": [_LISTED], "unread": [], "index": _INDEX}
-DOCUMENT = {**_LISTED, "sections": [{"title": "Background", "start": 583, "end": 999}]}
+DOCUMENT = {
+    **_LISTED,
+    "text_sha256": _DOCUMENT["sha256"],
+    "sections": [{"title": "Background", "start": 583, "end": 999}],
+    "pages": [],
+}
 MARKUP = {"sha256": _DOCUMENT["sha256"], "runs": [{"start": 570, "end": 572, "styles": ["heading", "sign"]}]}
 SUGGESTIONS = {"questions": ["When did the Soviet Union establish diplomatic relations with Venezuela?"]}
 HEALTH = {"status": "ok"}

@@ -33,6 +33,9 @@ class Metrics:
         self._generations = Counter(
             "attest_generations_served", "Generations of the index that were opened.", registry=self._registry
         )
+        self._rebuilds = Counter(
+            "attest_rebuilds", "Search indexes that were missing or damaged and built anew.", registry=self._registry
+        )
         self._generation, self._documents, self._passages, self._waiting = (
             Gauge(f"attest_{name}", words, registry=self._registry)
             for name, words in (
@@ -53,6 +56,10 @@ class Metrics:
         for stage, milliseconds in (("retrieve", answer.timings_ms.retrieve), ("read", answer.timings_ms.read)):
             if milliseconds:
                 self._stages.labels(stage).observe(milliseconds / 1_000)
+
+    def rebuilt(self) -> None:
+        """Search indexes were not as they should be, and were built anew."""
+        self._rebuilds.inc()
 
     def serves(self, generation: int, documents: int, passages: int) -> None:
         """Another generation is served; 0 for none."""

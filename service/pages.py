@@ -78,13 +78,15 @@ def page(question: Question = "", within: Within = "") -> HTMLResponse:
 
 
 @guarded.get("/answer")
-async def answer(state: StateOf, serving: ServingOf, question: Question = "", within: Within = "") -> HTMLResponse:
+async def answer(
+    state: StateOf, serving: ServingOf, request: Request, question: Question = "", within: Within = ""
+) -> HTMLResponse:
     """One question and its answer, as the chat page shows them."""
     found = None
     warnings: tuple[str, ...] = ()
     if question:
         try:
-            found = await state.pool.run(serving.answerer.ask, question, documents=[within] if within else None)
+            found = await state.ask(serving, request, question, documents=[within] if within else None)
             warnings = found.warnings
         except QuestionError as error:
             warnings = (str(error),)

@@ -1,15 +1,19 @@
 """The HTTP interface, version 1."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
+from pathlib import PurePosixPath
 from typing import Any, ParamSpec
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from index import originals
 from index.build import Change, UnreadableFilesError
-from index.documents import Document
+from index.documents import Document, UnreadableFileError
 from index.retrieval import UnknownDocumentError
 from index.store import Listing
 from index.styles import runs
@@ -108,16 +112,11 @@ async def readyz(state: StateOf, _: ServingOf) -> Health:
 @data.post("/ask", tags=["questions"], responses={200: response(examples.ASK), **INVALID, **UNKNOWN})
 async def ask(request: AskRequest, state: StateOf, serving: ServingOf, http: Request) -> Answer:
     """Answer a question with a quote from the documents, or abstain."""
-    if state.settings.log_questions:
-        http.state.question = request.question
+    how = request.model_dump(exclude={"question"})
     try:
-        answer = await state.pool.run(
-            serving.answerer.ask, request.question, request.top_k, request.documents, request.min_confidence
-        )
+        return await state.ask(serving, http, request.question, **how)
     except UnknownDocumentError as error:
         raise _unknown(error.args[0], field="documents") from error
-    state.metrics.answer(answer)
-    return answer
 
 
 @data.post("/search", tags=["questions"], responses={200: response(examples.SEARCH), **INVALID})
@@ -155,11 +154,15 @@ def documents(serving: ServingOf) -> DocumentsResponse:
 
 @data.get("/documents/{document_id}", tags=["documents"], responses={200: response(examples.DOCUMENT), **UNKNOWN})
 def document(document_id: str, serving: ServingOf) -> DocumentDetail:
-    """Describe a document and its sections."""
+    """Describe a document, its sections and its pages."""
     found = _document(serving, document_id)
     (listing,) = serving.answerer.retriever.store.listing(document_id)
-    sections = [SectionView(**asdict(section)) for section in found.sections]
-    return DocumentDetail(**_fields(listing), sections=sections)
+    return DocumentDetail(
+        **_fields(listing),
+        text_sha256=hashlib.sha256(found.text.encode()).hexdigest(),
+        sections=[SectionView(**asdict(section)) for section in found.sections],
+        pages=list(found.pages),
+    )
 
 
 @data.get(
@@ -172,6 +175,28 @@ def text(document_id: str, serving: ServingOf) -> Response:
     """The exact text that offsets refer to, in code points; its ETag is the document's sha256."""
     found = _document(serving, document_id)
     return PlainTextResponse(found.text, headers={"ETag": f'"{found.ref.sha256}"'})
+
+
+@data.get(
+    "/documents/{document_id}/original",
+    tags=["documents"],
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": {}}},
+        404: _problem("There is no document with this id, or its file is no longer what was indexed."),
+    },
+)
+def original(document_id: str, serving: ServingOf) -> Response:
+    """The file that a document was read from, byte for byte; its sha256 is the document's."""
+    try:
+        data, ref = originals.read(serving.answerer.retriever.store, document_id)
+    except KeyError as error:
+        raise _unknown(document_id) from error
+    except UnreadableFileError as error:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "no-original", str(error)) from error
+    name = quote(PurePosixPath(ref.uri).name)
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "ETag": f'"{ref.sha256}"'}
+    return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 @data.get("/documents/{document_id}/markup", tags=["documents"], responses={200: response(examples.MARKUP), **UNKNOWN})

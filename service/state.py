@@ -5,7 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -16,7 +16,7 @@ from index.retrieval import Retriever
 from index.store import Listing, MissingStoreError, Store, StoreError
 from index.writing import fold, is_being_written
 from service import confidence, suggestions
-from service.answering import Answerer
+from service.answering import Answer, Answerer
 from service.metrics import Metrics
 from service.pool import Pool
 from service.problems import ProblemError
@@ -93,6 +93,14 @@ class State:
         if self._failure:
             raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", self._failure)
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, *self._waiting, headers={"Retry-After": "2"})
+
+    async def ask(self, serving: Serving, http: Request, question: str, **how: Any) -> Answer:
+        """Answer on the pool and count it. Raises as `Answerer.ask`, which takes the rest, and ProblemError 503."""
+        if self.settings.log_questions:
+            http.state.question = question
+        answer = await self.pool.run(serving.answerer.ask, question, **how)
+        self.metrics.answer(answer)
+        return answer
 
     def add(self, files: Sequence[tuple[str, bytes]]) -> Change:
         """Add documents and serve them. Raises as `build.add`."""
@@ -195,6 +203,8 @@ class State:
                 self._waiting = LOADING
             if not served and confidence.is_outdated(index, answerer.models, answerer.retriever.meta.fingerprint):
                 log.warning("The threshold of %s was fitted for other contents; fit it anew", index)
+            if answerer.retriever.is_rebuilt:
+                self.metrics.rebuilt()
             found = Serving(answerer)
             try:
                 answerer.warm_up()

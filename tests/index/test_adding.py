@@ -3,18 +3,19 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
-from index import originals
+from index import documents, originals
 from index.build import UnreadableFilesError, add, build, remove
 from index.documents import document_id
 from index.embedding import HashingEmbedder
 from index.retrieval import Retriever
 from index.store import FILE_NAME, DamagedStoreError, Store, StoreError
 from index.verification import problems
-from index.writing import LOCK, BusyError, writing
+from index.writing import LOCK, BusyError, is_being_written, writing
 
 BRIDGE, TUNNEL = b"It rained. The bridge opened in 1932.", b"The tunnel opened in 1992."
 
@@ -64,12 +65,36 @@ def test_a_file_with_the_name_of_a_document_replaces_it(
     directory = tmp_path / "index"
     folder = write({"deep/a.txt": BRIDGE})
     build(folder, directory, hashing)
-    add(directory, [("deep/a.txt", TUNNEL)], hashing)
+    add(directory, [("deep/a.txt", TUNNEL)], hashing, must_exist=True)
     assert found(directory, "opened") == [("deep/a.txt", TUNNEL.decode())]
     assert [name for name, _ in originals.every(directory)] == ["deep/a.txt"]
     build(folder, directory, hashing)  # makes the folder's documents what the folder holds
     assert found(directory, "opened") == [("deep/a.txt", BRIDGE.decode())]
     assert list(originals.every(directory)) == []
+
+
+def test_a_path_too_long_for_the_name_of_a_file_is_refused_in_words(
+    write: Callable[..., Path], tmp_path: Path, hashing: HashingEmbedder
+) -> None:
+    uri = "/".join(["folder" * 20] * 2) + "/%%%%%%%%.txt"
+    build(write({uri: BRIDGE}), tmp_path / "index", hashing)
+    with pytest.raises(UnreadableFilesError, match="its path is too long to be kept by itself: more than 255 bytes"):
+        add(tmp_path / "index", [(uri, TUNNEL)], hashing, must_exist=True)
+    assert found(tmp_path / "index", "opened") == [(uri, BRIDGE.decode())]
+
+
+def test_a_file_is_read_before_other_writers_have_to_wait(
+    tmp_path: Path, hashing: HashingEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = documents.document
+
+    def reading(uri: str, data: bytes, *others: Any) -> Any:
+        assert not is_being_written(tmp_path)
+        return read(uri, data, *others)
+
+    monkeypatch.setattr("index.build.document", reading)
+    add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    assert found(tmp_path, "opened") == [("a.txt", BRIDGE.decode())]
 
 
 def test_the_same_file_again_changes_nothing(tmp_path: Path, hashing: HashingEmbedder) -> None:

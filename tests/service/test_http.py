@@ -386,7 +386,7 @@ def test_what_could_not_be_read_is_listed_with_the_reason(
 @pytest.mark.parametrize("uri", [WIKIPEDIA, MOSCOW_TIMES])
 def test_a_document_is_described_with_its_sections(client: httpx2.Client, uri: str) -> None:
     document = client.get(f"/documents/{document_id(uri)}").json()
-    assert set(document) == DOCUMENT | {"url", "added", "characters", "passages", "sections"}
+    assert set(document) == DOCUMENT | {"url", "added", "characters", "passages", "text_sha256", "sections", "pages"}
     for section in document["sections"]:
         assert set(section) == {"title", "start", "end"}
         assert 0 <= section["start"] < section["end"] <= document["characters"]

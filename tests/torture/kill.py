@@ -3,7 +3,7 @@
 `python -m tests.torture.kill 10000` does so many times. A process forked for it adds, replaces and removes documents
 and indexes a folder, and tells of each change when it begins and when it is acknowledged. After the kill, another
 process opens the index: what was acknowledged must be there, the change under way whole or not at all, and nothing
-else.
+else. Beside every fifth of them, one more process opens generation after generation and asks.
 """
 
 import argparse
@@ -16,21 +16,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from index import build
 from index.documents import document, document_id
 from index.embedding import HashingEmbedder
 from index.retrieval import Retriever
-from index.store import MissingStoreError, Store
+from index.store import MissingStoreError, Store, StoreError
 from index.verification import problems
 
-EMBEDDER = HashingEmbedder(64)
+EMBEDDERS = {dimensions: HashingEmbedder(dimensions) for dimensions in (64, 96)}
 NAMES = [f"{name}.txt" for name in ("ash", "birch", "cedar", "date", "elm", "fig", "gorse", "hazel")]
 READY = 2.0  # seconds within which an index must answer after a kill
-LONGEST = 0.3  # seconds that a process lives, at most
+CHANGES = 3  # that a process makes at most before it is killed, about
+BESIDE = 5  # of so many processes that are killed, one has a reader beside it
 State = dict[str, tuple[str, bool]]  # by name: the text, and whether it was added by itself
 Tell = Callable[["Change", bool], None]
 Patch = Callable[[Tell], None]
@@ -38,10 +40,14 @@ Patch = Callable[[Tell], None]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change to an index, with the texts of its files; those of documents to remove are empty."""
+    """One change to an index, with the texts of its files; those of documents to remove are empty.
+
+    `dimensions` are those of the embedder that the index has afterwards.
+    """
 
     kind: Literal["add", "remove", "build"]
     texts: dict[str, str]
+    dimensions: int = 64
 
     def applied(self, state: State) -> State:
         """What the index holds afterwards."""
@@ -60,13 +66,13 @@ class Change:
             (folder / name).write_text(text)
 
     def make(self, directory: Path) -> None:
-        index, folder = directory / "index", directory / "documents"
+        index, folder, embedder = directory / "index", directory / "documents", EMBEDDERS[self.dimensions]
         if self.kind == "add":
-            build.add(index, [(name, text.encode()) for name, text in self.texts.items()], EMBEDDER)
+            build.add(index, [(name, text.encode()) for name, text in self.texts.items()], embedder)
         elif self.kind == "remove":
-            build.remove(index, [document_id(name) for name in self.texts], EMBEDDER)
+            build.remove(index, [document_id(name) for name in self.texts], embedder)
         else:
-            build.build(folder, index, EMBEDDER)
+            build.build(folder, index, embedder)
 
 
 @dataclass(slots=True)
@@ -77,66 +83,100 @@ class Tally:
     acknowledged: int = 0
     under_way: int = 0
     made_all_the_same: int = 0
+    read_beside: int = 0
     slowest: float = 0.0
+    seconds: list[float] = field(default_factory=lambda: [0.1])  # that changes took
     failures: list[str] = field(default_factory=list)
 
 
 def torture(kills: int, seed: int, patch: Patch = lambda _: None, most_failures: int = 1) -> Tally:
     """Kill so many times, or until so many failures. `patch` is called in each process."""
-    chance, tally, state = random.Random(seed), Tally(), State()
+    chance, tally, state, dimensions = random.Random(seed), Tally(), State(), 64
     document("a.txt", b"The first one loads what tells its language.")  # before the processes are forked
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         while tally.kills < kills and len(tally.failures) < most_failures:
-            begun = None
-            said, was_killed = _said(directory, state, chance, patch)
-            if not was_killed:
-                tally.failures.append(f"kill {tally.kills + 1}: the process ended before it was killed")
-            for change, done in said:
-                begun = None if done else change
-                if done:
-                    state = change.applied(state)
-                    tally.acknowledged += 1
+            changes, begun = _made(directory, state, dimensions, chance, tally, patch)
+            for change in changes:
+                state, dimensions = change.applied(state), change.dimensions
             tally.kills += 1
+            tally.acknowledged += len(changes)
             tally.under_way += begun is not None
             after = begun.applied(state) if begun else state
-            found, problem, seconds = looked_at(directory, patch)
+            found, found_dimensions, problem, seconds = looked_at(directory, patch)
             tally.slowest = max(tally.slowest, seconds)
-            if problem or found not in (state, after) or seconds > READY:
+            is_before = (found, found_dimensions) in ((state, dimensions), (state, 0))  # 0: there is no index yet
+            is_after = begun is not None and (found, found_dimensions) == (after, begun.dimensions)
+            if problem or not (is_before or is_after) or seconds > READY:
                 tally.failures.append(
                     f"kill {tally.kills}, {begun}: {problem or 'other documents'} after {seconds:.1f} s: {found}, "
                     f"where there were {state}"
                 )
                 shutil.rmtree(directory / "index", ignore_errors=True)
                 found = {}
-            tally.made_all_the_same += begun is not None and found == after != state
-            state = found
+            tally.made_all_the_same += is_after and not is_before
+            state, dimensions = found, found_dimensions or dimensions
     return tally
 
 
-def _said(directory: Path, state: State, chance: random.Random, patch: Patch) -> tuple[list[tuple[Change, bool]], bool]:
-    """What a process said before it was killed, each change and whether it was made; and whether it lived till then."""
-    seed, life = chance.random(), chance.uniform(0, LONGEST)
+def _made(
+    directory: Path, state: State, dimensions: int, chance: random.Random, tally: Tally, patch: Patch
+) -> tuple[list[Change], Change | None]:
+    """The changes that a process made before it was killed, and the one that it had begun."""
+    seed = chance.random()
+    life = chance.uniform(0, CHANGES * median(tally.seconds))  # as long as this machine takes today
+    writer = _forked(lambda out: _change_for_ever(directory, state, dimensions, random.Random(seed), out, patch))
+    reader = _forked(lambda out: _read_for_ever(directory / "index", out)) if chance.random() < 1 / BESIDE else None
+    time.sleep(life)
+    lines, was_killed = _ended(*writer)
+    if not was_killed:
+        tally.failures.append(f"kill {tally.kills + 1}: the process ended before it was killed")
+    if reader:
+        read, was_killed = _ended(*reader)
+        tally.read_beside += len(read)
+        tally.failures += [f"kill {tally.kills + 1}: {line['problem']}" for line in read if line["problem"]]
+        if not was_killed:
+            tally.failures.append(f"kill {tally.kills + 1}: the reader ended before it was killed")
+    changes, begun, since = [], None, 0.0
+    for line in lines:
+        change = Change(line["kind"], line["texts"], line["dimensions"])
+        begun = None if line["done"] else change
+        if line["done"]:
+            changes.append(change)
+            tally.seconds.append(line["at"] - since)
+        since = line["at"]
+    return changes, begun
+
+
+def _forked(work: Callable[[int], None]) -> tuple[int, int]:
+    """A process that does this for ever, given where to write what it says; its number and where that can be read."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
+        os.close(reading)
         try:
-            _change_for_ever(directory, state, random.Random(seed), writing, patch)
+            work(writing)
         except BaseException as error:  # told, and the change under way is looked at as after a kill
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         os._exit(1)
     os.close(writing)
-    time.sleep(life)
+    return process, reading
+
+
+def _ended(process: int, reading: int) -> tuple[list[Any], bool]:
+    """Kill a process; what it said, and whether it lived till then."""
     os.kill(process, signal.SIGKILL)
-    _, status = os.waitpid(process, 0)
     with os.fdopen(reading, "rb") as opened:
-        lines = [json.loads(line) for line in opened.read().split(b"\n")[:-1]]  # what is behind the last was cut
-    return [(Change(line["kind"], line["texts"]), line["done"]) for line in lines], os.WIFSIGNALED(status)
+        said = opened.read()
+    _, status = os.waitpid(process, 0)
+    return [json.loads(line) for line in said.split(b"\n")[:-1]], os.WIFSIGNALED(status)  # behind the last it was cut
 
 
-def _change_for_ever(directory: Path, state: State, chance: random.Random, out: int, patch: Patch) -> None:
+def _change_for_ever(
+    directory: Path, state: State, dimensions: int, chance: random.Random, out: int, patch: Patch
+) -> None:
     def tell(change: Change, done: bool) -> None:
-        said = {"kind": change.kind, "texts": change.texts, "done": done}
+        said = asdict(change) | {"done": done, "at": time.monotonic()}
         os.write(out, json.dumps(said).encode() + b"\n")
 
     patch(tell)
@@ -148,7 +188,9 @@ def _change_for_ever(directory: Path, state: State, chance: random.Random, out: 
             texts = {name: "" for name in names if name in state}
         if not texts:
             continue
-        change = Change(kind, texts)
+        if kind == "build":
+            dimensions = chance.choice(list(EMBEDDERS))
+        change = Change(kind, texts, dimensions)
         tell(change, False)
         change.prepare(directory)
         change.make(directory)
@@ -156,43 +198,71 @@ def _change_for_ever(directory: Path, state: State, chance: random.Random, out: 
         state = change.applied(state)
 
 
-def looked_at(directory: Path, patch: Patch = lambda _: None) -> tuple[State, str, float]:
-    """What another process finds: the documents, what is wrong with them, and the seconds until it could answer."""
-    reading, writing = os.pipe()
-    process = os.fork()
-    if process == 0:
+def _read_for_ever(index: Path, out: int) -> None:
+    while True:
+        try:
+            retriever = _opened(index)
+        except MissingStoreError:
+            continue
+        _, wrong = _found(retriever)
+        retriever.close()
+        os.write(out, json.dumps({"problem": "; ".join(wrong)}).encode() + b"\n")
+
+
+def looked_at(directory: Path, patch: Patch = lambda _: None) -> tuple[State, int, str, float]:
+    """What another process finds: the documents, their vectors' dimensions, what is wrong, and the seconds it takes.
+
+    Those are the seconds until it could answer.
+    """
+
+    def look(out: int) -> None:
         began = time.monotonic()
         patch(lambda *_: None)
+        found: tuple[State, int, str, float] = {}, 0, "", 0.0
         try:
-            found, problem = _found(directory / "index", began)
+            retriever = _opened(directory / "index")
+            retriever.search("What stands there?", 1)
+            seconds = time.monotonic() - began
+            documents, wrong = _found(retriever)
+            wrong += problems(retriever.store)
+            found = documents, retriever.meta.dimensions, "; ".join(wrong), seconds
+        except MissingStoreError:
+            pass
         except BaseException as error:  # that is what is looked for
-            found, problem = ({}, 0.0), f"{type(error).__name__}: {error}"
-        os.write(writing, json.dumps([*found, problem]).encode())
+            found = {}, 0, f"{type(error).__name__}: {error}", 0.0
+        os.write(out, json.dumps(found).encode())
         os._exit(0)
-    os.close(writing)
+
+    process, reading = _forked(look)
     with os.fdopen(reading, "rb") as opened:
         data = opened.read()
     os.waitpid(process, 0)
-    documents, seconds, problem = json.loads(data or '[{}, 0, "the process that looked at it crashed"]')
-    return {name: (text, added) for name, (text, added) in documents.items()}, problem, seconds
+    documents, dimensions, problem, seconds = json.loads(data or '[{}, 0, "the process that looked at it crashed", 0]')
+    return {name: (text, added) for name, (text, added) in documents.items()}, dimensions, problem, seconds
 
 
-def _found(index: Path, began: float) -> tuple[tuple[State, float], str]:
-    try:
-        retriever = Retriever.open(index, EMBEDDER)
-    except MissingStoreError:
-        return ({}, time.monotonic() - began), ""
-    retriever.search("What stands there?", 1)
-    seconds = time.monotonic() - began
-    with Store.open(index) as store:
-        wrong = list(problems(store))
-        documents = {each.ref.uri: (store.document(each.ref.id).text, each.added) for each in store.listing()}
+def _opened(index: Path) -> Retriever:
+    """With the embedder that it has just now."""
+    while True:
+        with Store.open(index) as store:
+            meta = store.meta()
+        try:
+            return Retriever.open(index, EMBEDDERS[meta.dimensions if meta else 64])
+        except StoreError as error:
+            if "was built with" not in str(error):  # another embedder, since then
+                raise
+
+
+def _found(retriever: Retriever) -> tuple[State, list[str]]:
+    """The documents of a generation, and what of them is not found as it is."""
+    store, wrong = retriever.store, []
+    documents = {each.ref.uri: (store.document(each.ref.id).text, each.added) for each in store.listing()}
     for name in NAMES:
         hits = [hit for hit in retriever.search(f"Where is the {name[:-4]}?", 50) if hit.document.uri == name]
         texts = {hit.passage.text for hit in hits}
         if bool(texts) != (name in documents) or any(text not in documents[name][0] for text in texts):
             wrong.append(f"{name} is found as {texts}")
-    return (documents, seconds), "; ".join(wrong)
+    return documents, wrong
 
 
 def main() -> None:
@@ -205,7 +275,8 @@ def main() -> None:
     print(
         f"{tally.kills:,} kills in {time.monotonic() - began:,.0f} s, seed {given.seed}: {tally.acknowledged:,} "
         f"changes acknowledged, {tally.under_way:,} under way, of which {tally.made_all_the_same:,} were made; "
-        f"ready after {tally.slowest:.2f} s at most; {len(tally.failures)} failures"
+        f"{tally.read_beside:,} generations read beside them; ready after {tally.slowest:.2f} s at most; "
+        f"{len(tally.failures)} failures"
     )
     for failure in tally.failures:
         print(failure)

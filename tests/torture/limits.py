@@ -55,7 +55,7 @@ def _try(directory: Path, change: Change, kind: int, limit: int, tally: Tally) -
     state = BEFORE.applied({})
     error = _made(directory, change, (kind, limit))
     expected: State = change.applied(state) if error is None else state
-    found, problem, _ = looked_at(directory)
+    found, _, problem, _ = looked_at(directory)
     if problem or found != expected:
         tally.failures.append(f"{what}: {error}: {problem or found}")
     if error is None:
@@ -65,7 +65,7 @@ def _try(directory: Path, change: Change, kind: int, limit: int, tally: Tally) -
     if not error.startswith(("StoreError", "FullStoreError")):
         tally.failures.append(f"{what}: {error}")
     again = _made(directory, change)
-    found, problem, _ = looked_at(directory)
+    found, _, problem, _ = looked_at(directory)
     if again or problem or found != change.applied(state):
         tally.failures.append(f"{what}, then without: {again}: {problem or found}")
 

@@ -34,7 +34,7 @@ def search_indexes_written_in_place_and_not_checked(_: Tell) -> None:
         target = of.directory / derived.FOLDER_NAME / str(meta.generation)
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
-        (target / derived.MANIFEST).write_text('{"made_for": null, "dense": {"kind": "exact"}, "files": {}}')
+        (target / derived.MANIFEST).write_bytes(derived._manifest(None, {"kind": "exact"}, {}))
         derived._build(of, target, meta)
 
     derived._publish = in_place  # type: ignore[assignment]

@@ -21,7 +21,7 @@ from index.retrieval import Retriever
 from index.store import MissingStoreError, Store, model_input
 from index.verification import problems
 
-EMBEDDER = HashingEmbedder(64)
+EMBEDDERS = [HashingEmbedder(64), HashingEmbedder(96)]
 STEPS = 40  # of one example
 QUESTIONS = ["Which bridge opened?", "oil trade by ship", "Tupolve 1932"]
 names = st.sampled_from([f"{name}.txt" for name in "abcdef"])
@@ -44,6 +44,7 @@ class Machine(RuleBasedStateMachine):
         self.index = self.root / "index"
         self.added: dict[str, str] = {}
         self.folder: dict[str, str] = {}
+        self.embedder = EMBEDDERS[0]
 
     @property
     def documents(self) -> dict[str, str]:
@@ -51,7 +52,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(files=files)
     def add(self, files: dict[str, str]) -> None:
-        add(self.index, [(name, text.encode()) for name, text in files.items()], EMBEDDER)
+        add(self.index, [(name, text.encode()) for name, text in files.items()], self.embedder)
         self.added |= files
         for name in files:
             self.folder.pop(name, None)
@@ -60,14 +61,15 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
         gone = data.draw(st.sets(st.sampled_from(sorted(self.documents)), min_size=1))
-        remove(self.index, [document_id(name) for name in gone], EMBEDDER)
+        remove(self.index, [document_id(name) for name in gone], self.embedder)
         for name in gone:
             self.added.pop(name, None)
             self.folder.pop(name, None)
 
-    @rule(files=files)
-    def build(self, files: dict[str, str]) -> None:
-        _build(self.root / "documents", self.index, files)
+    @rule(files=files, embedder=st.sampled_from(EMBEDDERS))
+    def build(self, files: dict[str, str], embedder: HashingEmbedder) -> None:
+        self.embedder = embedder
+        _build(self.root / "documents", self.index, files, embedder)
         self.folder = dict(files)
         for name in files:
             self.added.pop(name, None)
@@ -80,7 +82,7 @@ class Machine(RuleBasedStateMachine):
     def the_documents_are_those_of_the_dictionary(self) -> None:
         Machine.steps += 1
         try:
-            retriever = Retriever.open(self.index, EMBEDDER)
+            retriever = Retriever.open(self.index, self.embedder)
         except MissingStoreError:
             assert not self.documents
             return
@@ -92,12 +94,12 @@ class Machine(RuleBasedStateMachine):
             assert retriever.search(QUESTIONS[0], 20) == []
             retriever.close()
             return
-        _build(self.root / "again", self.root / "fresh", self.documents)
-        fresh = Retriever.open(self.root / "fresh", EMBEDDER)
+        _build(self.root / "again", self.root / "fresh", self.documents, self.embedder)
+        fresh = Retriever.open(self.root / "fresh", self.embedder)
         for question in QUESTIONS:
             assert retriever.search(question, 20) == fresh.search(question, 20)
-        by_hand = sorted(_cosines(retriever.store, QUESTIONS[0]).values(), reverse=True)[:20]
-        dense = Retriever.open(self.index, EMBEDDER, weights=(1.0, 0.0))
+        by_hand = sorted(_cosines(retriever, QUESTIONS[0]).values(), reverse=True)[:20]
+        dense = Retriever.open(self.index, self.embedder, weights=(1.0, 0.0))
         np.testing.assert_allclose([hit.scores.dense for hit in dense.search(QUESTIONS[0], 20)], by_hand, atol=2e-5)
         for each in (retriever, fresh, dense):
             each.close()
@@ -107,20 +109,21 @@ class Machine(RuleBasedStateMachine):
         shutil.rmtree(self.root)
 
 
-def _build(folder: Path, index: Path, files: dict[str, str]) -> None:
+def _build(folder: Path, index: Path, files: dict[str, str], embedder: HashingEmbedder) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name, text in files.items():
         (folder / name).write_text(text)
-    build(folder, index, EMBEDDER)
+    build(folder, index, embedder)
 
 
-def _cosines(store: Store, question: str) -> dict[str, float]:
+def _cosines(retriever: Retriever, question: str) -> dict[str, float]:
     """The cosine of each passage to a question, one by one."""
-    (vector,) = EMBEDDER.encode([question])
+    encode = retriever.embedder.encode
+    (vector,) = encode([question])
     return {
-        passage.id: float(vector @ EMBEDDER.encode([model_input(document.title, passage)])[0])
-        for _, passage, document, _ in store.all_passages()
+        passage.id: float(vector @ encode([model_input(document.title, passage)])[0])
+        for _, passage, document, _ in retriever.store.all_passages()
     }
 
 
