@@ -18,6 +18,7 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from index.batch import Progress
     from index.embedding import Embedder
 
 ABSTAINED = 3
@@ -61,7 +62,7 @@ def index(
         with progress(*columns) as bar:
             task = bar.add_task("reading", total=None)
 
-            def watch(now: "build.Progress") -> None:
+            def watch(now: "Progress") -> None:
                 rate = now.passages / (bar.tasks[task].elapsed or 1)
                 words = f"files ({now.passages:,} passages embedded, {rate:,.0f} a second)"
                 if now.is_read:

@@ -5,13 +5,12 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from index import originals
+from index.batch import Batch, Watch, read_and_split
 from index.dense import Search
 from index.derived import publish_if_needed
 from index.documents import (
@@ -19,15 +18,14 @@ from index.documents import (
     Folder,
     OutOfReachError,
     UnreadableFileError,
-    document,
     document_id,
     file_name,
     find_files,
     read_bytes,
 )
-from index.embedding import Embedder, EmbedderError
+from index.embedding import Embedder
 from index.extraction import Extractor
-from index.passages import MAX_TOKENS, Passage, split
+from index.passages import Passage
 from index.store import (
     Kind,
     Listing,
@@ -37,32 +35,11 @@ from index.store import (
     Writer,
     check_embedder,
     make_directory,
-    model_input,
-    model_input_sha256,
 )
 from index.writing import Tell, alone, clear, opened_or_anew, writing
 
 log = logging.getLogger(__name__)
 SUGGESTIONS = ".attestsuggestions"
-CONTEXT_TOKENS = 48  # of the embedder's tokens, kept free for title and section
-LEAST_TOKENS = 16  # of a passage: an embedder that takes fewer is of no use
-BATCH_PASSAGES = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is: files read of all files, and passages embedded so far.
-
-    When everything `is_read`, the search indexes are built.
-    """
-
-    files: int
-    of_files: int
-    passages: int
-    is_read: bool = False
-
-
-Watch = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +104,7 @@ def build(
                 before = store.meta()
                 is_current = before is not None and before.embedder_sha256 == embedder.fingerprint
                 listed = store.listing()
-                batch = _Batch(writer, embedder, extractor, is_current, len(found.files), watch)
+                batch = Batch(writer, embedder, extractor, is_current, len(found.files), watch)
                 kept, unread = _read(batch, found, listed if is_current else [])
                 gone = [each.ref.id for each in listed if kept and not each.added and each.ref.id not in kept]
                 if kept:
@@ -164,7 +141,7 @@ def build(
             )
 
 
-def _read(batch: "_Batch", found: Folder, listed: Sequence[Listing]) -> tuple[set[str], tuple[tuple[str, str], ...]]:
+def _read(batch: Batch, found: Folder, listed: Sequence[Listing]) -> tuple[set[str], tuple[tuple[str, str], ...]]:
     """Read the files that are not `listed` as they are; the ids of what the index has then, and what was not read."""
     stored = {listing.ref.id: listing for listing in listed}
     kept: set[str] = set()
@@ -183,7 +160,7 @@ def _read(batch: "_Batch", found: Folder, listed: Sequence[Listing]) -> tuple[se
     return kept, tuple(unread)
 
 
-def _add_again(batch: "_Batch", directory: Path, kept: Collection[str], listed: Sequence[Listing] | None) -> None:
+def _add_again(batch: Batch, directory: Path, kept: Collection[str], listed: Sequence[Listing] | None) -> None:
     """Read the files of documents that were added anew, but for those whose names the folder has now.
 
     Where the store is lost, and with it what was `listed`, all files count. Raises StoreError rather than lose one.
@@ -230,7 +207,7 @@ def add(
         with writing(directory, patience, waiting) as store, store.transaction() as writer:
             before = store.meta() or Meta.of(embedder)
             check_embedder(before, directory, embedder)
-            batch = _Batch(writer, embedder, extractor, reuse_vectors=True)
+            batch = Batch(writer, embedder, extractor, reuse_vectors=True)
             if not before.generation:  # what a store that is lost had, comes back
                 _add_again(batch, directory, {found.id for found, _ in read}, None)
             stored = {listing.ref.id: listing for listing in store.listing()}
@@ -262,7 +239,7 @@ def _documents(
             if not are_indexed:
                 file_name(uri)
             originals.check_name(uri)
-            read.append(_document(uri, data, True, embedder, extractor))
+            read.append(read_and_split(uri, data, True, embedder, extractor))
         except UnreadableFileError as error:
             unread.append((uri, str(error)))
     if unread:
@@ -293,89 +270,6 @@ def _changed(store: Store, writer: Writer, before: Meta, ids: Sequence[str]) -> 
     meta = store.meta() or before
     publish_if_needed(store, meta)
     return Change(meta.generation, tuple(store.listing(id_)[0] for id_ in ids))
-
-
-def _document(
-    uri: str, data: bytes, added: bool, embedder: Embedder, extractor: Extractor
-) -> tuple[Document, list[Passage]]:
-    """Read and split a file. Raises UnreadableFileError and EmbedderError."""
-    read, structure = document(uri, data, added, extractor)
-    limit = min(MAX_TOKENS, embedder.max_tokens - CONTEXT_TOKENS)
-    if limit < LEAST_TOKENS:
-        raise EmbedderError(
-            f"{embedder.name} takes {embedder.max_tokens} tokens of a text; "
-            f"at least {LEAST_TOKENS + CONTEXT_TOKENS} are needed."
-        )
-    passages = split(read, structure, embedder.count_tokens, limit)
-    if not any(passage.plain_text for passage in passages):
-        raise UnreadableFileError("no sentences, only headings or captions")
-    return read, passages
-
-
-class _Batch:
-    """Documents that wait until there are enough passages to embed together."""
-
-    def __init__(
-        self,
-        writer: Writer,
-        embedder: Embedder,
-        extractor: Extractor,
-        reuse_vectors: bool,
-        files: int = 0,
-        watch: Watch = lambda _: None,
-    ) -> None:
-        self.documents = self.embedded = 0
-        self._writer = writer
-        self._embedder, self._extractor = embedder, extractor
-        self._reuse = reuse_vectors
-        self._files, self._done, self._watch = files, 0, watch
-        self._waiting: list[tuple[Document, list[Passage]]] = []
-
-    def file_done(self) -> None:
-        self._done += 1
-        self._tell()
-
-    def read(self) -> None:
-        """Everything is read."""
-        self.flush()
-        self._tell(is_read=True)
-
-    def _tell(self, is_read: bool = False) -> None:
-        self._watch(Progress(self._done, self._files, self.embedded, is_read))
-
-    def add(self, uri: str, data: bytes, added: bool = False) -> None:
-        """Read and split one file. Raises UnreadableFileError."""
-        self.put(*_document(uri, data, added, self._embedder, self._extractor))
-
-    def put(self, read: Document, passages: list[Passage]) -> None:
-        """Add or replace a document."""
-        self._waiting.append((read, passages))
-        if sum(len(waiting) for _, waiting in self._waiting) >= BATCH_PASSAGES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Embed what waits, where no passage with the same words has a vector already, and write it."""
-        if not self._waiting:
-            return
-        inputs = [model_input(read.ref.title, passage) for read, passages in self._waiting for passage in passages]
-        vectors = np.empty((len(inputs), self._embedder.dimensions), dtype=np.float32)
-        known = [self._writer.vector(model_input_sha256(words)) if self._reuse else None for words in inputs]
-        new = [row for row, vector in enumerate(known) if vector is None]
-        for row, vector in enumerate(known):
-            if vector is not None:
-                vectors[row] = vector
-        if new:
-            vectors[new] = self._embedder.encode([inputs[row] for row in new], self._advance)
-        begin = 0
-        for read, passages in self._waiting:
-            self._writer.put(read, passages, vectors[begin : begin + len(passages)])
-            begin += len(passages)
-        self.documents += len(self._waiting)
-        self._waiting = []
-
-    def _advance(self, passages: int) -> None:
-        self.embedded += passages
-        self._tell()
 
 
 def _suggestions(folder: Path) -> list[str]:

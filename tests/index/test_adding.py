@@ -92,7 +92,7 @@ def test_a_file_is_read_before_other_writers_have_to_wait(
         assert not is_being_written(tmp_path)
         return read(uri, data, *others)
 
-    monkeypatch.setattr("index.build.document", reading)
+    monkeypatch.setattr("index.batch.document", reading)
     add(tmp_path, [("a.txt", BRIDGE)], hashing)
     assert found(tmp_path, "opened") == [("a.txt", BRIDGE.decode())]
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.build import Progress, Report, build
+from index.batch import Progress
+from index.build import Report, build
 from index.dense import Search
 from index.documents import document, document_id
 from index.embedding import Embedder, EmbedderError, HashingEmbedder, SentenceTransformerEmbedder, Vectors
