@@ -5,14 +5,27 @@ import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from eval.command import bench, evaluation
-from service.console import EmbedderName, Index, ReaderName, err, option, out, progress, settings_of, stop
+from service.console import (
+    Commands,
+    EmbedderName,
+    Index,
+    ReaderName,
+    counted,
+    err,
+    in_words,
+    option,
+    out,
+    progress,
+    settings_of,
+    stop,
+)
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,21 +33,36 @@ if TYPE_CHECKING:
 
     from index.batch import Progress
     from index.embedding import Embedder
+    from index.store import Listing
 
 ABSTAINED = 3
 
 app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Verbatim, cited answers from a folder of documents.",
+    cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 app.add_typer(evaluation, name="eval")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"attest {version('attest-qa')}")
+        raise typer.Exit
+
+
+@app.callback()
+def attest(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """Verbatim, cited answers from a folder of documents."""
+
+
 @app.command()
 def index(
+    context: typer.Context,
     folder: Annotated[
         Path,
         typer.Argument(help="the folder of documents: text, Markdown, HTML, PDF, DOCX", envvar="ATTEST_DOCUMENTS"),
@@ -50,8 +78,11 @@ def index(
         ),
     ] = None,
 ) -> None:
-    """Read a folder of documents into the index; only what changed is embedded anew."""
-    settings = settings_of(index=index, embedder=embedder)
+    """Read a folder of documents into the index.
+
+    Only what changed is embedded anew.
+    """
+    settings = settings_of(context, index=index, embedder=embedder)
     from index import build
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
@@ -64,7 +95,7 @@ def index(
 
             def watch(now: "Progress") -> None:
                 rate = now.passages / (bar.tasks[task].elapsed or 1)
-                words = f"files ({now.passages:,} passages embedded, {rate:,.0f} a second)"
+                words = f"files ({counted(now.passages, 'passage')} embedded, {rate:,.0f} a second)"
                 if now.is_read:
                     words = "building the search indexes"
                 bar.update(task, description=words, completed=now.files, total=now.of_files)
@@ -72,7 +103,7 @@ def index(
             model = load_embedder(settings.embedder, settings.index)
             report = build.build(folder, settings.index, model, watch, dense, _warn)
     except (EmbedderError, StoreError, OSError) as error:
-        raise stop(str(error)) from None
+        raise stop(in_words(error)) from None
     if report.set_aside:
         why = "was damaged" if ".damaged-" in report.set_aside.name else "was made by another version of Attest"
         err.print(
@@ -89,12 +120,13 @@ def index(
         )
     offered = _suggested(settings, model)
     ignored = f", {report.ignored_files} left out by .attestignore" if report.ignored_files else ""
-    beginnings = f", {offered} questions to begin with" if offered else ""
+    beginnings = f", {counted(offered, 'question')} to begin with" if offered else ""
     changes = f"{report.changed_documents:,} read anew, {report.removed_documents:,} removed"
     out.print(
-        f"{report.documents:,} documents, {report.passages:,} passages in {settings.index} "
+        f"{counted(report.documents, 'document')}, {counted(report.passages, 'passage')} in {settings.index} "
         f"(generation {report.generation}), {report.seconds:.1f} s: {changes}, "
-        f"{report.embedded_passages:,} passages embedded, {len(report.unread):,} files not read{ignored}{beginnings}. "
+        f"{counted(report.embedded_passages, 'passage')} embedded, {counted(len(report.unread), 'file')} not read"
+        f"{ignored}{beginnings}. "
         f"Dense search: {report.dense}.",
         soft_wrap=True,
     )
@@ -102,12 +134,16 @@ def index(
 
 @app.command()
 def add(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="files to add; one with the name of a document replaces it")],
     index: Index = None,
     embedder: EmbedderName = None,
 ) -> None:
-    """Add files to the index by themselves, all of them or none; a running service answers from them at once."""
-    settings = settings_of(index=index, embedder=embedder)
+    """Add files to the index by themselves.
+
+    All of them or none; a running service answers from them at once.
+    """
+    settings = settings_of(context, index=index, embedder=embedder)
     from index import build
     from index.compiled import load_embedder
     from index.documents import UnreadableFileError, read_bytes
@@ -115,6 +151,10 @@ def add(
     read, unread = [], []
     for path in files:
         try:
+            if not (path.exists() or path.is_symlink()):
+                raise UnreadableFileError("there is no such file")
+            if path.is_dir():
+                raise UnreadableFileError("a folder; its files can be named, or all of it read with: attest index")
             read.append((path.name, read_bytes(path.name, path)))
         except UnreadableFileError as error:
             unread.append((str(path), str(error)))
@@ -124,23 +164,25 @@ def add(
         model = load_embedder(settings.embedder, settings.index)
         change = build.add(settings.index, read, model, waiting=_warn)
     for listing in change.documents:
-        out.print(f"{listing.ref.id}  {listing.ref.uri}  ({listing.passages:,} passages)", soft_wrap=True)
+        out.print(_line(listing), soft_wrap=True)
     _suggested(settings, model)
-    changed = f"{len(change.documents):,} documents added to {settings.index} (generation {change.generation})."
-    out.print(changed, soft_wrap=True)
+    added = counted(len(change.documents), "document")
+    out.print(f"{added} added to {settings.index} (generation {change.generation}).", soft_wrap=True)
 
 
 @app.command("rm")
 def remove(
+    context: typer.Context,
     documents: Annotated[list[str], typer.Argument(help="documents to remove, by file name or id")],
     index: Index = None,
     embedder: EmbedderName = None,
 ) -> None:
-    """Remove documents from the index, all of them or none; a running service forgets them at once.
+    """Remove documents from the index.
 
-    The next `attest index` brings those back whose files are still in the folder.
+    All of them or none; a running service forgets them at once. The next `attest index` brings those back whose files
+    are still in the folder.
     """
-    settings = settings_of(index=index, embedder=embedder)
+    settings = settings_of(context, index=index, embedder=embedder)
     from index import build
     from index.compiled import load_embedder
     from index.store import Store
@@ -152,17 +194,21 @@ def remove(
         model = load_embedder(settings.embedder, settings.index)
         change = build.remove(settings.index, named, model, waiting=_warn)
     _suggested(settings, model)
-    changed = f"{len(set(named)):,} documents removed from {settings.index} (generation {change.generation})."
-    out.print(changed, soft_wrap=True)
+    removed = counted(len(set(named)), "document")
+    out.print(f"{removed} removed from {settings.index} (generation {change.generation}).", soft_wrap=True)
 
 
 @app.command("ls")
 def list_documents(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", envvar="ATTEST_JSON", help="print the list as JSON")] = False,
     index: Index = None,
 ) -> None:
-    """List the documents of the index: id, file, passages, and whether each was added by itself."""
-    settings = settings_of(index=index)
+    """List the documents of the index.
+
+    Of each: id, file, passages, and whether it was added by itself.
+    """
+    settings = settings_of(context, index=index)
     from index.store import Store
 
     with _told(), Store.open(settings.index) as store:
@@ -171,19 +217,26 @@ def list_documents(
         print(json.dumps([asdict(listing) for listing in listed], ensure_ascii=False, indent=2))
         return
     for listing in listed:
-        added = "  added" if listing.added else ""
-        out.print(f"{listing.ref.id}  {listing.ref.uri}  ({listing.passages:,} passages){added}", soft_wrap=True)
+        out.print(_line(listing) + ("  added" if listing.added else ""), soft_wrap=True)
+
+
+def _line(listing: "Listing") -> str:
+    return f"{listing.ref.id}  {listing.ref.uri}  ({counted(listing.passages, 'passage')})"
 
 
 @app.command()
 def verify(
+    context: typer.Context,
     answer: Annotated[
         Path | None, typer.Argument(help="an answer, as --json prints it or POST /ask returns it; - for stdin")
     ] = None,
     index: Index = None,
 ) -> None:
-    """Hold the whole index against its hashes, or an answer against its documents; exit code 1 if anything differs."""
-    settings = settings_of(index=index)
+    """Hold the index against its hashes, or an answer against the index.
+
+    Exit code 1 if anything differs.
+    """
+    settings = settings_of(context, index=index)
     from index import verification
     from index.store import Store
     from service.verification import AnswerError, verdicts
@@ -195,20 +248,30 @@ def verify(
                 wrong += 1
                 err.print(Text(problem, style="red"), soft_wrap=True)
             documents, passages = store.counts()
-            out.print(f"{documents:,} documents, {passages:,} passages: {wrong:,} problems.")
+            held = f"{counted(documents, 'document')}, {counted(passages, 'passage')}"
+            out.print(f"{held}: {counted(wrong, 'problem')}.", soft_wrap=True)
         else:
             try:
-                given = json.loads(sys.stdin.read() if str(answer) == "-" else answer.read_bytes())
-                found = list(verdicts(store, given))
-            except (OSError, ValueError, AnswerError) as error:
+                found = list(verdicts(store, _json(answer)))
+            except AnswerError as error:
                 raise stop(f"{answer} cannot be verified: {error}", code=2) from None
             for verdict in found:
                 wrong += verdict.problem is not None
                 words = f"{verdict.place}: {verdict.problem or 'it stands there'}: {verdict.quote[:80]!r}"
                 out.print(Text(words, style="red" if verdict.problem else ""), soft_wrap=True)
-            out.print(f"{len(found):,} quotes, {wrong:,} not as the documents have them.")
+            out.print(f"{counted(len(found), 'quote')}, {wrong:,} not as the documents have them.")
     if wrong:
         raise typer.Exit(1)
+
+
+def _json(path: Path) -> Any:
+    """What a file, or stdin for -, holds as JSON."""
+    try:
+        return json.loads(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
+    except OSError as error:
+        raise stop(f"{path} cannot be read: {error.strerror}", code=2) from None
+    except (ValueError, RecursionError) as error:
+        raise stop(f"{path} cannot be verified: it is not JSON ({error})", code=2) from None
 
 
 def _suggested(settings: Settings, model: "Embedder") -> int:
@@ -221,7 +284,7 @@ def _suggested(settings: Settings, model: "Embedder") -> int:
     try:
         return suggestions.bring_up_to_date(settings.index, model)
     except (EmbedderError, StoreError, ReaderError, OSError) as error:
-        _warn(f"No questions to begin with are offered: {error}")
+        _warn(f"No questions to begin with are offered: {in_words(error)}")
         return 0
 
 
@@ -245,11 +308,12 @@ def _told() -> "Iterator[None]":
     except KeyError as error:
         raise stop(f"There is no document with the name or id {error.args[0]!r}.", code=2) from None
     except (EmbedderError, StoreError, OSError) as error:
-        raise stop(str(error)) from None
+        raise stop(in_words(error)) from None
 
 
 @app.command()
 def ask(
+    context: typer.Context,
     question: Annotated[str, typer.Argument(help="a question in natural language")],
     as_json: Annotated[bool, typer.Option("--json", envvar="ATTEST_JSON", help="print the answer as JSON")] = False,
     top_k: Annotated[
@@ -273,8 +337,11 @@ def ask(
     embedder: EmbedderName = None,
     reader: ReaderName = None,
 ) -> None:
-    """Answer a question with a quote from the documents; exit code 3 when they do not answer it."""
-    settings = settings_of(index=index, embedder=embedder, reader=reader)
+    """Answer a question with a quote from the documents.
+
+    Exit code 3 when they do not answer it.
+    """
+    settings = settings_of(context, index=index, embedder=embedder, reader=reader)
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
     from index.retrieval import UnknownDocumentError
@@ -295,8 +362,8 @@ def ask(
         raise stop(f"There is no document with the name or id {error.args[0]!r} in {settings.index}.", code=2) from None
     except QuestionError as error:
         raise stop(str(error), code=2) from None
-    except (StoreError, EmbedderError, ReaderError) as error:
-        raise stop(str(error)) from None
+    except (StoreError, EmbedderError, ReaderError, OSError) as error:
+        raise stop(in_words(error)) from None
     if as_json:
         print(json.dumps(asdict(answer), ensure_ascii=False, indent=2))
     else:
@@ -309,6 +376,7 @@ def ask(
 
 @app.command()
 def serve(
+    context: typer.Context,
     host: Annotated[str | None, option("host", "--host")] = None,
     port: Annotated[int | None, option("port", "--port")] = None,
     index: Index = None,
@@ -323,6 +391,7 @@ def serve(
 ) -> None:
     """Serve the chat page and the HTTP interface."""
     settings = settings_of(
+        context,
         host=host,
         port=port,
         index=index,
@@ -343,6 +412,12 @@ def serve(
     from service.app import create_app
     from service.reader import SHIPPED_READER, ReaderError
     from service.reader.model import check_weights
+    from service.settings import ExposedError, check_guarded
+
+    try:
+        check_guarded(settings)
+    except ExposedError as error:
+        raise stop(str(error), code=2) from None
 
     serving.log_as(settings.log, err)
     model = load_embedder(settings.embedder, settings.index, threads=1)
@@ -353,8 +428,8 @@ def serve(
             err.print(Text(f"{error}\nThe page waits for it.", style="yellow"), soft_wrap=True)
         if settings.reader == SHIPPED_READER:
             check_weights()
-    except (StoreError, EmbedderError, ReaderError) as error:
-        raise stop(str(error)) from None
+    except (StoreError, EmbedderError, ReaderError, OSError) as error:
+        raise stop(in_words(error)) from None
     try:
         listener = serving.listener(settings.host, settings.port)
     except OSError as error:

@@ -3,13 +3,14 @@
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from service.console import EmbedderName, Index, ReaderName, out, progress, settings_of, stop
+from service.console import Commands, EmbedderName, Index, ReaderName, in_words, out, progress, settings_of, stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from eval.sources import Source
     from service.answering import Answerer
 
-evaluation = typer.Typer(add_completion=False, rich_markup_mode=None)
+evaluation = typer.Typer(cls=Commands, add_completion=False, rich_markup_mode=None)
 
 
 def _least(figure: str, words: str) -> Any:
@@ -75,10 +76,13 @@ def evaluate(
     min_answered: Annotated[float, _least("answered", "share of answerable questions answered")] = 0.0,
     min_abstained: Annotated[float, _least("abstained", "share of unanswerable questions refused")] = 0.0,
 ) -> None:
-    """Ask known questions and report how good the answers are; exit code 1 below a wished figure."""
+    """Ask known questions and report how good the answers are.
+
+    Exit code 1 below a wished figure.
+    """
     if context.invoked_subcommand:
         return
-    settings = settings_of(index=index, embedder=embedder, reader=reader)
+    settings = settings_of(context, index=index, embedder=embedder, reader=reader)
     from eval import compare, report
     from eval.questions import QuestionsError
     from eval.run import run
@@ -120,7 +124,7 @@ def evaluate(
                     command = shlex.join(["attest", "eval", "--compare", *options])
                     out.print(compare.markdown(found, command, datetime.now(UTC).date()), soft_wrap=True)
                     return
-                folder.mkdir(parents=True, exist_ok=True)  # it would be a pity to find out at the end
+                _make(folder)
                 bar.update(task, total=len(asked.questions))
                 answerer = Answerer.open(asked.index, model, settings.reader)
                 outcomes = run(answerer, asked.questions, setting, watch)
@@ -129,12 +133,21 @@ def evaluate(
         out.print(*report.tables(made))
         out.print(f"Every question with its answer: {report.write(made, folder)}", soft_wrap=True)
         refused = _promise(outcomes, target_precision, asked, answerer, made.made) if target_precision else None
-    except (QuestionsError, StoreError, EmbedderError, ReaderError) as error:
-        raise stop(str(error)) from None
-    except OSError as error:
-        raise stop(f"{error.filename} cannot be written: {error.strerror}" if error.filename else str(error)) from None
+    except (QuestionsError, StoreError, EmbedderError, ReaderError, OSError) as error:
+        raise stop(in_words(error)) from None
     if reasons := [*filter(None, [refused]), *report.below(made.figures, wished)]:
         raise stop("; ".join(reasons))
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of a report and try to write in it: it would be a pity to find out at the end."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise stop(f"{folder} cannot be written: {reason}") from None
 
 
 def _promise(
@@ -166,7 +179,10 @@ def compare_runs(
         bool, typer.Option("--exact", envvar="ATTEST_EXACT", help="fail if anything differs, not only if it is worse")
     ] = False,
 ) -> None:
-    """Show what changed between two evaluations; exit code 1 if a question that was right is wrong now."""
+    """Show what changed between two evaluations.
+
+    Exit code 1 if a question that was right is wrong now.
+    """
     from eval import diff
     from eval.questions import QuestionsError
 
@@ -210,14 +226,17 @@ def bench(
         Path, typer.Option("--report", envvar="ATTEST_REPORT", help="the folder for bench.json and bench.svg")
     ] = Path("reports"),
 ) -> None:
-    """Measure what answers cost, on a corpus made for it: latency, throughput, cold start, memory, building."""
+    """Measure what answers cost, on a corpus made for it.
+
+    Latency, throughput, cold start, memory, building.
+    """
     from eval import bench, costs
     from index.embedding import EmbedderError
     from index.store import StoreError
     from service.reader import ReaderError
 
+    _make(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)  # it would be a pity to find out at the end
         with progress(TextColumn("{task.description}"), TimeElapsedColumn()) as bar:
             task = bar.add_task("")
             found = bench.bench(
@@ -230,7 +249,5 @@ def bench(
         for table in costs.tables(found):
             out.print(table)
         out.print(f"All figures: {costs.write(found, folder)}", soft_wrap=True)
-    except (bench.BenchError, EmbedderError, StoreError, ReaderError) as error:
-        raise stop(str(error)) from None
-    except OSError as error:
-        raise stop(f"{error.filename} cannot be written: {error.strerror}" if error.filename else str(error)) from None
+    except (bench.BenchError, EmbedderError, StoreError, ReaderError, OSError) as error:
+        raise stop(in_words(error)) from None

@@ -12,6 +12,7 @@ from eval.run import run
 from index.embedding import Embedder
 from index.retrieval import FUSION, Weights
 from service.answering import Answerer
+from service.console import counted
 from service.reader import SENTENCES
 
 STRENGTH = sum(FUSION)  # of what retrieval says to the reader, alike in all searches
@@ -55,7 +56,7 @@ def markdown(found: dict[tuple[str, str], dict[str, Value]], command: str, day: 
     """The main figures as a table, with the interval of the F1 that counts refusals, under what made it and n."""
     counts = next(iter(found.values()))
     n, answerable = counts["token F1 or refusal"].n, counts["answerable, answered"].n
-    lines = [f"{day.isoformat()}, `{command}`: {n} questions, {answerable} of them answerable", ""]
+    lines = [f"{day.isoformat()}, `{command}`: {counted(n, 'question')}, {answerable} of them answerable", ""]
     lines += [f"| search | reader | {' | '.join(COLUMNS.values())} |", "|---" * (2 + len(COLUMNS)) + "|"]
     for (search, reader), figures in found.items():
         cells = [shown(name, figures[name].value) for name in COLUMNS]

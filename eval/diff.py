@@ -1,6 +1,5 @@
 """What changed between two evaluations of the same questions."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from rich.box import SIMPLE
 from rich.table import Column, Table
 from scipy.stats import binomtest
 
-from eval.questions import QuestionsError
+from eval.questions import QuestionsError, read_object, read_text
+from service.console import counted
 
 Change = Literal["answer changed", "citation moved", "newly abstained", "newly answered"]
 Effect = Literal["fixed", "broken", "as right as before"]
 RUN = "run.jsonl"
-_FIELDS = ("id", "question", "fact", "part", "gold", "answer", "citations", "verdict")
+_FIELDS = {"id": str, "question": str, "fact": str, "part": str, "gold": list, "citations": list, "verdict": str}
 _CHANGES: tuple[Change, ...] = ("answer changed", "citation moved", "newly abstained", "newly answered")
 _EFFECTS: tuple[Effect, ...] = ("fixed", "broken", "as right as before")
 
@@ -34,20 +34,46 @@ class Difference:
 def read(folder: Path) -> dict[str, dict[str, Any]]:
     """The rows of a report by the question's id. Raises QuestionsError."""
     path = folder / RUN
+    rows = {}
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line:
+            continue
+        try:
+            row = _row(line)
+        except ValueError as error:
+            raise QuestionsError(f"{path} is no run of an evaluation: line {number}: {error}") from error
+        rows[row["id"]] = row
+    return rows
+
+
+def _row(line: str) -> dict[str, Any]:
+    """Read one question of a run. Raises ValueError."""
+    row = read_object(line)
+    for name, kind in _FIELDS.items():
+        if not isinstance(row.get(name), kind):
+            raise ValueError(f"it has no {name}")  # noqa: TRY004 - the file is wrong, not the program
+    if not isinstance(row.get("answer", 0), str | None):
+        raise ValueError("its answer is no text")  # noqa: TRY004
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-        return {row["id"]: row | {name: row[name] for name in _FIELDS} for row in rows}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise QuestionsError(f"{path} is no run of an evaluation: {error}") from error
+        _places(row)
+    except (KeyError, TypeError):
+        raise ValueError("its citations cannot be read") from None
+    return row
 
 
 def differences(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
     """All questions of both runs that are answered differently. Raises QuestionsError if their questions differ."""
-    asked = [{(row["id"], row["question"], str(row["gold"])) for row in rows.values()} for rows in (before, after)]
-    if odd := sorted(asked[0] ^ asked[1]):
-        raise QuestionsError(f"The two runs did not ask the same questions; {odd[0][0]}, for one, differs")
+    both = {**before, **after}
+    if odd := [row for name, row in both.items() if _asked(before.get(name)) != _asked(after.get(name))]:
+        first = next((f"; the first: “{row['question']}” ({row['id']})" for row in odd if row["part"] != "test"), "")
+        differ = f"they differ in {counted(len(odd), 'question')}{first}"
+        raise QuestionsError(f"The two runs did not ask the same questions: {differ}.")
     pairs = [(before[name], after[name]) for name in before]
     return [Difference(change, _effect(*pair), *pair) for pair in pairs if (change := _change(*pair))]
+
+
+def _asked(row: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
+    return None if row is None else (row["question"], row["gold"])
 
 
 def facts(found: Sequence[Difference]) -> tuple[int, int]:

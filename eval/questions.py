@@ -3,13 +3,16 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from eval.places import places
 
 FILE = Path(__file__).with_name("questions.jsonl")
+_GOLD = {"document": str, "start": int, "end": int, "text": str}
+_QUESTION = dict.fromkeys(("id", "question", "fact", "kind", "style", "part", "document"), str)
 
 
 class QuestionsError(ValueError):
@@ -47,21 +50,53 @@ class Question:
 def load(path: Path = FILE) -> list[Question]:
     """Read one question a line, as JSON; without a fact it is one of its own. Raises QuestionsError naming the line."""
     found = []
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            fields = json.loads(line)
-            answers = tuple(Gold(**gold) for gold in fields.pop("answers"))
-            fields["fact"] = fields.get("fact") or fields["id"]
-            found.append(Question(answers=answers, **fields))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found.append(_question(read_object(line)))
+        except ValueError as error:
             raise QuestionsError(f"{path}, line {number} is not a question: {error}") from error
     if not found:
         raise QuestionsError(f"{path} holds no question")
     if len({question.id for question in found}) < len(found):
         raise QuestionsError(f"{path} gives an id twice")
     return found
+
+
+def read_object(line: str) -> dict[str, Any]:
+    """Read a line that is a JSON object. Raises ValueError."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    if not isinstance(fields, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - the file is wrong, not the program
+    return fields
+
+
+def _question(given: dict[str, Any]) -> Question:
+    golds = given.pop("answers", None)
+    if not isinstance(golds, list):
+        raise ValueError("it has no list of answers")  # noqa: TRY004 - the file is wrong, not the program
+    answers = tuple(Gold(**_checked(gold, _GOLD)) for gold in golds)
+    asked = _checked(given, _QUESTION, ("id", "question"))
+    return Question(**{**asked, "fact": asked.get("fact") or asked["id"]}, answers=answers)
+
+
+def _checked(given: Any, kinds: Mapping[str, type], needed: Collection[str] = ()) -> dict[str, Any]:
+    """The fields of a JSON object, which has those that are `needed`, by default all. Raises ValueError."""
+    if not isinstance(given, dict):
+        raise ValueError(f"{given!r} is no JSON object")  # noqa: TRY004 - the file is wrong, not the program
+    for name in needed or kinds:
+        if name not in given:
+            raise ValueError(f"it has no {name}")
+    for name, value in given.items():
+        if name not in kinds:
+            raise ValueError(f"it has a field that is not known: {name}")
+        if type(value) is not kinds[name]:
+            raise ValueError(f"its {name} is {value!r}")
+    return given
 
 
 def load_csv(path: Path, texts: Mapping[str, str]) -> list[Question]:
@@ -72,7 +107,7 @@ def load_csv(path: Path, texts: Mapping[str, str]) -> list[Question]:
     other capitals only if it stands nowhere just so. Raises QuestionsError, naming every line that cannot be used.
     """
     try:
-        reader = csv.DictReader(io.StringIO(_text(path)), strict=True)
+        reader = csv.DictReader(io.StringIO(read_text(path)), strict=True)
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise QuestionsError(f"{path}, line {reader.line_num}: {error}") from error
@@ -113,11 +148,18 @@ def _cells(row: Mapping[str, str | None]) -> tuple[str, str, str]:
     return question, answer, document
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file. Raises QuestionsError."""
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise QuestionsError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise QuestionsError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise QuestionsError(f"{path} cannot be read: {not_utf8(error)}") from error
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    return f"it is not UTF-8 (byte 0x{error.object[error.start]:02x} at {error.start})"
 
 
 def check_golds(questions: Iterable[Question], texts: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.stats import beta
 
 from eval.run import Outcome
+from service.console import counted
 
 CONFIDENCE = 0.95
 STEPS = 10
@@ -44,7 +45,7 @@ class Half:
         return 1 - most_wrong(self.wrong, self.answered, error)
 
     def __str__(self) -> str:
-        return f"{self.answered} of {self.facts} facts answered, {self.precision:.3f} of them rightly"
+        return f"{self.answered} of {counted(self.facts, 'fact')} answered, {self.precision:.3f} of them rightly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,9 @@ def control(outcomes: Sequence[Outcome], precision: float) -> Control:
     refusal = f"A precision of {_percent(precision)} cannot be promised"
     if len(fitting) < to_fit or len(verifying) < to_verify:
         raise RiskError(
-            f"{refusal}: {len(fitting)} facts are there to fit the threshold and {len(verifying)} to verify it; even "
-            f"without a mistake, answers on {to_fit} facts are needed to fit it and on {to_verify} to verify it."
+            f"{refusal}: the questions are on {counted(len(fitting), 'fact')} to fit the threshold and on "
+            f"{len(verifying)} to verify it; even without a mistake, answers on {to_fit} are needed to fit it and on "
+            f"{to_verify} to verify it."
         )
     confidences = [outcome.forced.confidence for outcome in fitting]
     steps = np.quantile(confidences, np.arange(STEPS) / STEPS, method="higher").tolist()

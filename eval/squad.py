@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from eval.questions import Gold, Question, QuestionsError
+from eval.questions import Gold, Question, QuestionsError, not_utf8
 from index.build import build
 from index.embedding import Embedder
 from service.answering import QuestionError, normalised_question
@@ -47,8 +47,11 @@ def read(path: Path) -> list[Row]:
     try:
         content = path.read_bytes()
         text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise QuestionsError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise QuestionsError(f"{path} cannot be read: {not_utf8(error)}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise QuestionsError(f"{path} cannot be read: {reason}") from error
     try:
         rows = list(_rows(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""What the commands share: where they print, the options that are settings, and how they stop."""
+"""What the commands share: where they print and in which words, the options that are settings, and how they stop."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,11 +7,21 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 from rich.text import Text
+from typer.core import TyperGroup
 
 from service.settings import Settings
 
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+class Commands(TyperGroup):
+    """A list of commands that says of each its first paragraph, whole; typer's would be cut at the window's width."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for command in self.commands.values():
+            command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+        super().format_commands(ctx, formatter)
 
 
 def option(field: str, *names: str) -> Any:
@@ -31,18 +41,34 @@ def progress(*columns: ProgressColumn) -> Progress:
     return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
-def settings_of(**given: Any) -> Settings:
+def settings_of(context: typer.Context, **given: Any) -> Settings:
     """Read the settings once: options first, then variables, then defaults."""
     from pydantic import ValidationError
 
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        reasons = []
-        for item in error.errors():
-            name = f"ATTEST_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
-            reasons.append(name + item["msg"].removeprefix("Value error, "))
-        raise stop("; ".join(reasons), code=2) from None
+        reasons = [f"{_given_as(context, *item['loc'])}: {item['msg']}" for item in error.errors()]
+        raise stop("; ".join(reason.replace("Value error, ", "") for reason in reasons), code=2) from None
+
+
+def _given_as(context: typer.Context, field: int | str) -> str:
+    """What a person wrote a setting as: its option, or else its variable."""
+    source = context.get_parameter_source(str(field))
+    is_option = source is not None and source.name == "COMMANDLINE"
+    return f"--{field}".replace("_", "-") if is_option else f"ATTEST_{field}".upper()
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 document, 1,024 documents."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, for a person: of what the system says, not its number, but the file's name first."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def stop(message: str, code: int = 1) -> typer.Exit:

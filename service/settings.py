@@ -4,7 +4,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.embedding import DEFAULT_EMBEDDER
@@ -38,7 +38,6 @@ class Settings(BaseSettings):
         default=1_000, ge=0, le=1_000_000, description="how many answers are remembered; 0 for none"
     )
     queue: int = Field(default=64, ge=0, le=10_000, description="how many more may wait; beyond them: 503")
-
     drain: float = Field(
         default=1.0, ge=0, le=600, description="seconds that the service still answers when it is told to end"
     )
@@ -51,17 +50,21 @@ class Settings(BaseSettings):
     @classmethod
     def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
         if key and len(key.get_secret_value()) < MIN_KEY:
-            raise ValueError(f"the key has {len(key.get_secret_value())} characters; at least {MIN_KEY} are needed")
+            raise ValueError(f"the key is too short: {len(key.get_secret_value())} of at least {MIN_KEY} characters")
         return key
 
-    @model_validator(mode="after")
-    def _guarded(self) -> "Settings":
-        if not is_loopback(self.host) and self.api_key is None:
-            raise ValueError(
-                f"listening on {self.host} would open the documents to the network; set ATTEST_API_KEY "
-                "(at least 32 characters), or listen on 127.0.0.1"
-            )
-        return self
+
+class ExposedError(ValueError):
+    """Settings by which a service would open the documents to the network; the message says what to do."""
+
+
+def check_guarded(settings: Settings) -> None:
+    """Raises ExposedError for an address that others reach too, unless there is an API key."""
+    if not is_loopback(settings.host) and settings.api_key is None:
+        raise ExposedError(
+            f"Listening on {settings.host or 'every address'} would open the documents to the network; "
+            f"set ATTEST_API_KEY (at least {MIN_KEY} characters), or listen on 127.0.0.1."
+        )
 
 
 def is_loopback(host: str) -> bool:

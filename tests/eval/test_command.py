@@ -136,7 +136,7 @@ def test_a_comparison_prints_a_table_and_writes_nothing(tmp_path: Path, index: P
     result = evaluate(tmp_path, "--questions", path, "--compare")
     assert result.exit_code == 0
     assert re.findall(r"^\| (\w+) \| sentence \| 1.000 ", result.stdout, re.MULTILINE) == ["dense", "lexical", "fused"]
-    made_by = re.match(r"20\d\d-\d\d-\d\d, `(.*)`: 1 questions, 1 of them answerable\n\n", result.stdout)
+    made_by = re.match(r"20\d\d-\d\d-\d\d, `(.*)`: 1 question, 1 of them answerable\n\n", result.stdout)
     assert made_by
     options = f"--questions={path} --index={index} --embedder=hashing --reader=sentence"
     assert made_by[1] == f"attest eval --compare {options}"
@@ -307,7 +307,9 @@ def test_a_command_that_makes_no_sense_is_refused(tmp_path: Path, index: Path, o
             json.dumps(PARAGRAPHS).replace(": 21", ": 20"),
             "the answer '1901' of s1 does not stand at 20 of its context",
         ),
-        ("--squad", "q.json", None, "cannot be read"),
+        ("--questions", "q.csv", None, "q.csv cannot be read: No such file or directory\n"),
+        ("--questions", "q.jsonl", None, "q.jsonl cannot be read: No such file or directory\n"),
+        ("--squad", "q.json", None, "q.json cannot be read: No such file or directory\n"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(
@@ -321,13 +323,17 @@ def test_a_file_that_cannot_be_used_is_named(
     assert not list((tmp_path / "report").glob("*"))
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, index: Path) -> None:
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [("file", "it is no folder"), ("file/report", "Not a directory"), ("/proc", "No such file or directory")],
+)
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, index: Path, folder: str, reason: str) -> None:
     path = tmp_path / "questions.csv"
     path.write_text(f"question,answer\nThe bridge opened?,{BRIDGE}\n")
-    (tmp_path / "report").write_text("in the way")
-    result = evaluate(tmp_path, "--questions", path)
-    assert result.exit_code == 1
-    assert f"{tmp_path / 'report'} cannot be written: File exists" in result.stderr
+    (tmp_path / "file").write_text("in the way")
+    result = evaluate(tmp_path, "--questions", path, "--report", tmp_path / folder)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"{tmp_path / folder} cannot be written: {reason}\n"
 
 
 @pytest.mark.parametrize("option", ["--questions", "--squad"])

@@ -1,6 +1,7 @@
 """What changed between two evaluations, which of it is better or worse, and that nothing changes by itself."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -99,8 +100,19 @@ def test_a_further_citation_is_a_difference() -> None:
     ],
 )
 def test_runs_of_different_questions_are_refused_naming_one(before: list[Row], after: list[Row]) -> None:
-    with pytest.raises(QuestionsError, match="did not ask the same questions; q1, for one, differs"):
+    with pytest.raises(QuestionsError, match=r"did not ask the same questions: .* 1 question; the first: “.*” \(q1\)"):
         diff.differences(pairs(*before), pairs(*after))
+
+
+def test_runs_of_different_questions_say_how_many_and_name_none_of_the_part_test() -> None:
+    before = pairs({**RIGHT, "part": "test"}, WRONG, {**RIGHT, "question": "When did it open?"}, WRONG)
+    after = {"q3": before["q3"], **{f"r{number}": {**SAID, "part": "test"} for number in range(3)}}
+    said = "they differ in 6 questions; the first: “q1?” (q1)."
+    with pytest.raises(QuestionsError, match=re.escape(f"The two runs did not ask the same questions: {said}")):
+        diff.differences(before, after)
+    del before["q1"], before["q2"]
+    with pytest.raises(QuestionsError, match=r"they differ in 4 questions\.$"):
+        diff.differences(before, after)
 
 
 def test_the_order_of_the_questions_makes_no_difference() -> None:
@@ -156,11 +168,24 @@ def test_a_line_and_the_table_say_what_changed() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [None, "not json\n", "[]\n", '{"id": "a", "question": "Who?"}\n', "3\n"])
-def test_a_folder_without_a_run_is_refused_by_its_name(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"\xff\n", "cannot be read: it is not UTF-8 (byte 0xff at 0)"),
+        (b"not json\n", "is no run of an evaluation: line 1: it is not JSON"),
+        (b"[" * 100_000, "is no run of an evaluation: line 1: it is not JSON"),
+        (b"\n[]\n", "is no run of an evaluation: line 2: it is no JSON object"),
+        (b'{"id": "a", "question": "Who?"}\n', "is no run of an evaluation: line 1: it has no fact"),
+        (json.dumps({**RIGHT, "verdict": 3}).encode(), "is no run of an evaluation: line 1: it has no verdict"),
+        (json.dumps({**RIGHT, "answer": 3}).encode(), "is no run of an evaluation: line 1: its answer is no text"),
+        (json.dumps({**RIGHT, "citations": [3]}).encode(), "line 1: its citations cannot be read"),
+    ],
+)
+def test_a_folder_without_a_run_is_refused_by_its_name(tmp_path: Path, content: bytes | None, reason: str) -> None:
     if content is not None:
-        (tmp_path / "run.jsonl").write_text(content)
-    with pytest.raises(QuestionsError, match=f"{tmp_path / 'run.jsonl'} is no run of an evaluation"):
+        (tmp_path / "run.jsonl").write_bytes(content)
+    with pytest.raises(QuestionsError, match=f"{tmp_path / 'run.jsonl'} .*{re.escape(reason)}$"):
         diff.read(tmp_path)
 
 
@@ -266,5 +291,5 @@ def test_the_command_refuses_what_cannot_be_compared(tmp_path: Path) -> None:
     assert "did not ask the same questions" in result.stderr
     (tmp_path / "after" / "run.jsonl").unlink()
     missing = CliRunner().invoke(app, ["eval", "diff", str(tmp_path / "before"), str(tmp_path / "after")])
-    assert missing.exit_code == 2
-    assert "is no run of an evaluation" in missing.stderr
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert missing.stderr == f"{tmp_path / 'after' / 'run.jsonl'} cannot be read: No such file or directory\n"

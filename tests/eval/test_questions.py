@@ -73,9 +73,17 @@ def test_no_question_is_asked_twice(questions: list[Question]) -> None:
     ("content", "reason"),
     [
         (b"", "holds no question"),
-        (b'{"id": "a", "question": "Who?"}\n', "line 1 is not a question"),
-        (b'{"id": "a", "question": "Who?", "answers": []}\nnot json\n', "line 2 is not a question"),
-        (b"\xff\xfe", "cannot be read"),
+        (b'{"id": "a", "question": "Who?"}\n', "line 1 is not a question: it has no list of answers"),
+        (b'{"question": "Who?", "answers": []}\n', "line 1 is not a question: it has no id"),
+        (b'{"id": "a", "answers": []}\n', "line 1 is not a question: it has no question"),
+        (b'{"id": "a", "question": 5, "answers": []}\n', "line 1 is not a question: its question is 5"),
+        (b'{"id": "a", "question": "Who?", "answers": [], "asked": 1}', "it has a field that is not known: asked"),
+        (b'{"id": "a", "question": "Who?", "answers": ["He"]}', "line 1 is not a question: 'He' is no JSON object"),
+        (b'{"id": "a", "question": "Who?", "answers": [{"text": "He"}]}', "not a question: it has no document"),
+        (b'{"id": "a", "question": "Who?", "answers": []}\nnot json\n', "line 2 is not a question: it is not JSON"),
+        (b'{"id": "a", "question": "Who?", "answers": []}\n[]\n', "line 2 is not a question: it is no JSON object"),
+        (b"[" * 100_000, "line 1 is not a question: it is not JSON"),
+        (b"\xff\xfe", "cannot be read: it is not UTF-8 (byte 0xff at 0)"),
     ],
 )
 def test_a_file_of_questions_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
