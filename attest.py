@@ -25,6 +25,7 @@ from service.console import (
     progress,
     settings_of,
     stop,
+    visible,
 )
 from service.settings import Settings
 
@@ -106,13 +107,9 @@ def index(
         raise stop(in_words(error)) from None
     if report.set_aside:
         why = "was damaged" if ".damaged-" in report.set_aside.name else "was made by another version of Attest"
-        err.print(
-            f"The index {why}; it was set aside as {report.set_aside} and built anew.",
-            style="yellow",
-            soft_wrap=True,
-        )
+        _warn(f"The index {why}; it was set aside as {report.set_aside} and built anew.")
     for path, reason in report.unread:
-        err.print(Text(f"not read: {path}: {reason}", style="yellow"), soft_wrap=True)
+        _warn(f"not read: {path}: {reason}")
     if not report.documents:
         raise stop(
             f"Nothing in {folder} could be indexed: it needs at least one file with sentences that is read. "
@@ -221,7 +218,7 @@ def list_documents(
 
 
 def _line(listing: "Listing") -> str:
-    return f"{listing.ref.id}  {listing.ref.uri}  ({counted(listing.passages, 'passage')})"
+    return f"{listing.ref.id}  {visible(listing.ref.uri)}  ({counted(listing.passages, 'passage')})"
 
 
 @app.command()
@@ -246,7 +243,7 @@ def verify(
         if answer is None:
             for problem in verification.problems(store):
                 wrong += 1
-                err.print(Text(problem, style="red"), soft_wrap=True)
+                err.print(Text(visible(problem), style="red"), soft_wrap=True)
             documents, passages = store.counts()
             held = f"{counted(documents, 'document')}, {counted(passages, 'passage')}"
             out.print(f"{held}: {counted(wrong, 'problem')}.", soft_wrap=True)
@@ -289,7 +286,7 @@ def _suggested(settings: Settings, model: "Embedder") -> int:
 
 
 def _warn(words: str) -> None:
-    err.print(Text(words, style="yellow"), soft_wrap=True)
+    err.print(Text(visible(words), style="yellow"), soft_wrap=True)
 
 
 @contextmanager
@@ -303,7 +300,7 @@ def _told() -> "Iterator[None]":
         yield
     except UnreadableFilesError as error:
         for name, reason in error.unread:
-            err.print(Text(f"not read: {name}: {reason}", style="yellow"), soft_wrap=True)
+            _warn(f"not read: {name}: {reason}")
         raise stop("Nothing was added.") from None
     except KeyError as error:
         raise stop(f"There is no document with the name or id {error.args[0]!r}.", code=2) from None
@@ -368,7 +365,7 @@ def ask(
         print(json.dumps(asdict(answer), ensure_ascii=False, indent=2))
     else:
         for warning in answer.warnings:
-            err.print(Text(warning, style="yellow"), soft_wrap=True)
+            _warn(warning)
         terminal.show(answer, least, out)
     if answer.status == "abstained":
         raise typer.Exit(ABSTAINED)
@@ -425,7 +422,7 @@ def serve(
         try:
             check(settings.index, model)
         except MissingStoreError as error:
-            err.print(Text(f"{error}\nThe page waits for it.", style="yellow"), soft_wrap=True)
+            _warn(f"{error}\nThe page waits for it.")
         if settings.reader == SHIPPED_READER:
             check_weights()
     except (StoreError, EmbedderError, ReaderError, OSError) as error:

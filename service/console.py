@@ -13,6 +13,8 @@ from service.settings import Settings
 
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+_CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_SHOWN = _CONTROLS | {ord(sign): ord(" ") for sign in "\r\v\f"} | {ord(sign): ord(sign) for sign in "\n\t"}
 
 
 class Commands(TyperGroup):
@@ -64,6 +66,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def visible(text: str) -> str:
+    """A text of others, as long as it was, with signs for the characters that would command a terminal."""
+    return text.translate(_SHOWN)
+
+
 def in_words(error: Exception) -> str:
     """What went wrong, for a person: of what the system says, not its number, but the file's name first."""
     if isinstance(error, OSError) and error.strerror:
@@ -72,5 +79,5 @@ def in_words(error: Exception) -> str:
 
 
 def stop(message: str, code: int = 1) -> typer.Exit:
-    err.print(Text(message, style="red"), soft_wrap=True)
+    err.print(Text(visible(message), style="red"), soft_wrap=True)
     return typer.Exit(code)
