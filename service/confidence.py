@@ -62,6 +62,11 @@ def is_relevant(hits: Sequence[Hit]) -> bool:
     return any(hit.scores.dense >= RELEVANT_COSINE for hit in hits)
 
 
+def percent(confidence: float) -> int:
+    """A confidence as people read it; a half goes up, as in the page's Math.round."""
+    return math.floor(100 * confidence + 0.5)
+
+
 def load(kind: str, path: Path = FILE) -> Calibration:
     """Read the calibration for a kind of reader: `span`, `sentence`, or `fallback` for sentences behind spans.
 

@@ -23,6 +23,7 @@ from index.store import StoreError
 from index.styles import Style, runs
 from service.access import COOKIE, check_key, grant
 from service.answering import QuestionError
+from service.confidence import percent
 from service.problems import ProblemError
 from service.state import ServingOf, StateOf
 
@@ -221,7 +222,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"day": _day, "exact": _exact}
+_templates.filters |= {"day": _day, "exact": _exact, "percent": percent}
 
 
 def _page(name: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service.answering import Answer, Citation
+from service.confidence import percent
 from service.console import visible
 
 LEAST_WIDTH = 20  # of wrapped words, however narrow the window is
@@ -17,9 +18,10 @@ def show(answer: Answer, least: float, out: Console) -> None:
     if answer.status == "answered":
         _show_answered(answer, out)
         return
+    sure = f"{percent(answer.confidence)}%; {percent(least)}% needed"
     words = {
         "no_relevant_passage": "No passage of these documents is about this.",
-        "low_confidence": f"Nothing here answers it surely enough ({answer.confidence:.0%}; {least:.0%} needed).",
+        "low_confidence": f"Nothing here answers it surely enough ({sure}).",
     }
     _print(Text("No answer found. " + words[answer.reason or "low_confidence"], style="bold"), out)
     if answer.related:
@@ -42,7 +44,7 @@ def _show_answered(answer: Answer, out: Console) -> None:
         if citation.sentence.text != answer.answer:
             _print(_marked(citation), out, Text(f"[{number}] "))
         _print(Text(_source(citation), style="dim"), out, Text(f"[{number}] ", style="dim"))
-    out.print(Text(f"{gap}Confidence {answer.confidence:.0%}", style="dim"))
+    out.print(Text(f"{gap}Confidence {percent(answer.confidence)}%", style="dim"))
 
 
 def _print(words: Text, out: Console, label: Text | None = None) -> None:

@@ -64,9 +64,9 @@ function answered(answer, restrict) {
   }
   const words = sureness.find(([least]) => answer.confidence >= least)[1];
   const percent = Math.round(answer.confidence * 100);
-  const meaning = `${percent}%: of the answers given with this confidence, about ${percent} in 100 were right on the questions that it was measured on. It says nothing about whether the document itself is right.`;
+  const meaning = `Of the answers given with this confidence, about ${percent} in 100 were right on the questions that it was measured on. It says nothing about whether the document itself is right.`;
   box.append(
-    element("details", {}, element("summary", { textContent: words }), element("p", { textContent: meaning })),
+    element("details", {}, element("summary", { textContent: `${words} (${percent}%)` }), element("p", { textContent: meaning })),
     element("p", { className: "actions" },
       button(COPY, ({ currentTarget }) => copy(answer, currentTarget)),
       button("Ask on in this document", () => restrict(first.document))),

@@ -152,3 +152,10 @@ def test_a_damaged_threshold_is_refused_by_its_name(tmp_path: Path, text: str) -
     with pytest.raises(ReaderError, match=r"threshold\.json holds no threshold .* remove it, or fit it anew") as raised:
         confidence.promised(tmp_path, "models")
     assert str(tmp_path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, 0), (0.0049, 0), (0.725, 73), (0.735, 74), (0.7249, 72), (0.9949, 99), (1.0, 100)]
+)
+def test_a_confidence_is_read_in_whole_percent_and_a_half_goes_up(share: float, expected: int) -> None:
+    assert confidence.percent(share) == expected

@@ -1,10 +1,13 @@
 """Answers on the chat page and their sources: the quote, its citations with card and pane, the documents."""
 
 import re
+from urllib.parse import urlencode
 
 import httpx2
+import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from service.confidence import percent
 from tests.service.town import (
     ARCHES,
     BRIDGE,
@@ -33,13 +36,27 @@ def test_an_answer_is_a_span_marked_in_its_sentence_with_where_it_is_quoted_from
     expect(figure.locator("figcaption")).to_have_text("Quoted from The Old Bridge, Building, 2 May 2019 [1]")
 
 
-def test_the_confidence_is_in_words_and_its_number_and_meaning_on_demand(town: str, page: Page) -> None:
-    confidence = round(100 * answer_of(town, BRIDGE)["confidence"])
+def test_the_confidence_is_in_words_and_a_number_and_its_meaning_on_demand(town: str, page: Page) -> None:
+    confidence = percent(answer_of(town, BRIDGE)["confidence"])
     details = open_at(page, town, BRIDGE).locator("details")
-    expect(details.locator("summary")).to_have_text(re.compile("ikely right|Uncertain"))
-    expect(page.get_by_text(f"{confidence}%")).to_be_hidden()
+    expect(details.locator("summary")).to_have_text(re.compile(rf"(ikely right|Uncertain).* \({confidence}%\)$"))
+    meaning = page.get_by_text(f"Of the answers given with this confidence, about {confidence} in 100 were right")
+    expect(meaning).to_be_hidden()
     details.locator("summary").click()
-    expect(page.get_by_text(f"{confidence}%: of the answers given with this confidence")).to_be_visible()
+    expect(meaning).to_be_visible()
+
+
+@pytest.mark.parametrize("question", [BRIDGE, TOWER, ETHANOL])
+def test_without_javascript_the_same_facts_are_shown(town: str, page: Page, question: str) -> None:
+    facts = (
+        "blockquote, figcaption, .sides .about, .value, .answer :is(h2, h3), .none :is(h2, h3, p), summary, details p"
+    )
+    turn = open_at(page, town, question)
+    shown = [" ".join(words.split()) for words in turn.locator(facts).all_text_contents()]
+    page.goto(f"{town}/answer?{urlencode({'q': question})}")
+    plain = [" ".join(words.split()) for words in page.locator("main").locator(facts).all_text_contents()]
+    assert plain == shown
+    assert len(shown) >= 3
 
 
 def test_the_language_of_a_source_is_stated_wherever_it_is_shown(town: str, page: Page) -> None:

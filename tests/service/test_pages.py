@@ -20,6 +20,7 @@ from index.store import MAX_UNREAD, Store
 from index.styles import runs
 from service import pages
 from service.app import create_app
+from service.confidence import percent
 from service.settings import Settings
 from service.state import State
 from tests.awkward import DOCUMENTS, MARKUP
@@ -256,7 +257,8 @@ def test_an_answer_is_shown_as_its_quote_in_its_sentence(client: httpx2.Client) 
     assert html.all("blockquote")[0].text == citation["sentence"]["text"] == "The old bridge opened on 3 March 1932."
     assert html.all("mark")[0].text == citation["quote"] == answer["answer"] == "3 March 1932"
     assert html.all("figcaption")[0].text.split() == "Quoted from Bridges, 4 May 2020 [1]".split()
-    assert f"{pages.sureness(answer['confidence'])} ({100 * answer['confidence']:.0f}%)" in html.one("main").text
+    assert html.one("summary").text == f"{pages.sureness(answer['confidence'])} ({percent(answer['confidence'])}%)"
+    assert f"about {percent(answer['confidence'])} in 100 were right" in html.one("details").text
 
 
 def test_an_answer_links_to_its_quote_in_the_source(client: httpx2.Client) -> None:
@@ -272,7 +274,7 @@ def test_a_document_that_says_otherwise_is_quoted_too(client: httpx2.Client) -> 
     assert [element.text for element in html.all("mark")] == ["3 March 1932", "4 May 1933"]
     (heading,) = html.all("h2")
     assert heading.text.startswith("Other documents")
-    assert [link.text for link in html.all("a")[1:]] == ["[1]", "[2]"]
+    assert [link.text for link in html.all("a")[1:]] == ["[1]", "[1]", "[2]"]
 
 
 def test_a_quote_with_any_line_end_is_exact_on_the_answer_page(client: httpx2.Client) -> None:
@@ -300,6 +302,7 @@ def test_a_question_can_be_restricted_to_a_document(client: httpx2.Client) -> No
     assert [element.text for element in html.all("mark")] == ["4 May 1933"]
     chosen = [option.text for option in html.all("option") if "selected" in option.attributes]
     assert chosen == ["Crossings"]
+    assert "in: Crossings" in html.one("main").text
     html = Html(client.get("/answer", params={"q": OPENED, "in": document_id("run.md")}))
     assert "Searched: Run." in html.one("main").text
 
