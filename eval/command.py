@@ -102,12 +102,12 @@ def evaluate(
         "unanswerable, abstained": min_abstained,
     }
     reading, least = setting == "reading", any(wished.values())
-    if (reading and not squad) or (squad and questions) or (comparing and (reading or target_precision or least)):
-        raise stop(
-            "--setting reading needs --squad; --squad stands instead of --questions; --compare goes with none of "
-            "--setting reading, --target-precision and --min-….",
-            code=2,
-        )
+    if reading and not squad:
+        raise stop("--setting reading needs --squad.", code=2)
+    if squad and questions:
+        raise stop("--squad stands instead of --questions: give one of them.", code=2)
+    if comparing and (reading or target_precision or least):
+        raise stop("--compare goes with none of --setting reading, --target-precision and --min-….", code=2)
     try:
         model = load_embedder(settings.embedder, settings.index)
         with progress(TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:

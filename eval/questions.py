@@ -114,7 +114,9 @@ def load_csv(path: Path, texts: Mapping[str, str]) -> list[Question]:
     missing = [name for name in ("question", "answer") if name not in (reader.fieldnames or ())]
     if missing:
         lacks = " and ".join(missing)
-        raise QuestionsError(f"{path} needs the columns question and answer in its first line; it lacks {lacks}")
+        raise QuestionsError(
+            f"{path} needs the columns question and answer in its first line, parted by commas; it lacks {lacks}"
+        )
     wanted = {(answer, document) for _, answer, document in (_cells(row) for _, row in rows) if answer}
     found_at = places(wanted, texts)
     golds: dict[str, list[Gold]] = {}

@@ -54,8 +54,13 @@ def read(path: Path) -> list[Row]:
         raise QuestionsError(f"{path} cannot be read: {reason}") from error
     try:
         rows = list(_rows(text))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise QuestionsError(f"{path} is not in SQuAD's form: {type(error).__name__}: {error}") from error
+    except KeyError as error:
+        raise QuestionsError(f"{path} is not in SQuAD's form: a part of it has no {error.args[0]}") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise QuestionsError(
+            f"{path} is not in SQuAD's form: it is not JSON, or something else stands where a list, an object or a "
+            "text should"
+        ) from error
     if not rows:
         raise QuestionsError(f"{path} holds no question")
     seen: set[str] = set()

@@ -34,8 +34,10 @@ def verdicts(store: Store, answer: Any) -> Iterator[Verdict]:
             try:
                 quotes.append((kind, citation["quote"]))
                 yield Verdict(f"{kind} {number}", str(citation["quote"]), _problem(store, citation))
-            except (KeyError, TypeError) as error:
-                raise AnswerError(f"its {kind} {number} cannot be read ({error!r})") from None
+            except KeyError as error:
+                raise AnswerError(f"its {kind} {number} cannot be read: a part of it has no {error.args[0]}") from None
+            except TypeError:
+                raise AnswerError(f"its {kind} {number} cannot be read: a part of it is of another kind") from None
     first = next((quote for kind, quote in quotes if kind == "citations"), None)
     if answer.get("answer") != first:
         yield Verdict("answer", str(answer.get("answer")), "it is not the first citation")

@@ -74,6 +74,7 @@ def test_a_comparison_prints_a_table_and_writes_nothing(tmp_path: Path, index: P
         ["--setting", "reading"],
         ["--setting", "reading", "--squad", "squad.json", "--compare"],
         ["--setting", "closed", "--squad", "squad.json"],
+        ["--squad", "squad.json", "--questions", "questions.csv"],
         ["--compare", "--min-f1", "0.1"],
         ["--compare", "--min-abstained", "1"],
         ["--compare", "--target-precision", "0.8"],

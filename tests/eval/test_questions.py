@@ -220,7 +220,7 @@ def test_quoted_commas_quotes_and_line_breaks_belong_to_their_cell(tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "needs the columns question and answer in its first line; it lacks question and answer"),
+        ("", "needs the columns question and answer in its first line, parted by commas; it lacks question and answer"),
         ("question;answer\nWhen?;1901\n", "it lacks question and answer"),
         ("question,document\nWhen?,a.txt\n", "it lacks answer"),
         ("Question,answer\nWhen?,1901\n", "it lacks question"),
