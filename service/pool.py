@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
 
 from service.problems import ProblemError
 
@@ -24,34 +25,60 @@ class Pool:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function on the pool. Raises ProblemError 503 if every place is taken."""
-        if not self._take():
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "overloaded",
-                "Too many questions are waiting; try again in a moment.",
-                headers={"Retry-After": "1"},
-            )
-        future = self._executor.submit(partial(function, *args, **kwargs))
-        future.add_done_callback(self._free)
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            del future  # else an error would hold what was given until the garbage is collected
+        with self.place() as place:
+            return await place.run(function, *args, **kwargs)
 
-    def _take(self) -> bool:
+    def place(self) -> "Place":
+        """Take a place before the call is known, to be left by `with`. Raises ProblemError 503 if all are taken."""
         with self._lock:
             free = self._taken < self._places
             self._taken += free
-            return free
+        if not free:
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "overloaded",
+                "Too many requests are waiting; try again in a moment.",
+                headers={"Retry-After": "1"},
+            )
+        return Place(self._executor, self._free)
 
-    def _free(self, _: object) -> None:
+    def _free(self, _: object = None) -> None:
         with self._lock:
             self._taken -= 1
 
     @property
     def taken(self) -> int:
-        """How many calls are at work or wait."""
+        """How many places are taken: by calls at work, and by those that wait or are to come."""
         return self._taken
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class Place:
+    """A place in a pool, for one call. It is free once it was left and the call, if there was one, has ended."""
+
+    def __init__(self, executor: ThreadPoolExecutor, free: Callable[[object], None]) -> None:
+        self._executor, self._free = executor, free
+        self._call: Future[Any] | None = None
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function on the pool."""
+        future = self._executor.submit(partial(function, *args, **kwargs))
+        self._call = future
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del future  # else an error would hold what was given until the garbage is collected
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        call, self._call = self._call, None
+        if call:
+            call.add_done_callback(self._free)  # at once, unless its caller has gone before it
+        else:
+            self._free(None)

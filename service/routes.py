@@ -37,10 +37,11 @@ from service.contract import (
 )
 from service.examples import response
 from service.metrics import MEDIA_TYPE
+from service.pool import Place
 from service.problems import FieldError, Problem, ProblemError
-from service.state import Serving, ServingOf, State, StateOf
+from service.state import Serving, ServingOf, StateOf
 from service.suggestions import offered
-from service.uploads import MAX_FILES, body, files
+from service.uploads import MAX_FILES, body, contents, files
 
 P = ParamSpec("P")
 Responses = dict[int | str, dict[str, Any]]
@@ -69,13 +70,18 @@ changes = APIRouter(
     responses={
         401: _problem("The API key is missing or wrong."),
         403: _problem("A page of another site asks for it."),
+        408: _problem("The request did not come to its end in time. Nothing was changed."),
         413: _problem("A file, or all of them together, is too large."),
         422: _problem("A file cannot be read; `errors` names it. Nothing was changed."),
         503: _problem("Another process writes to the index, or too many changes wait. Nothing was changed."),
         507: _problem("The disk is full. Nothing was changed."),
     },
 )
-INVALID: Responses = {422: _problem("The request is wrong; `errors` names the fields.")}
+INVALID: Responses = {
+    408: _problem("The request did not come to its end in time."),
+    413: _problem("The request is too large."),
+    422: _problem("The request is wrong; `errors` names the fields."),
+}
 UNKNOWN: Responses = {404: _problem("There is no document with this id.")}
 
 
@@ -237,7 +243,9 @@ async def add(request: Request, state: StateOf) -> ChangeResponse:
 
     When this answers, they are on the disk and answer questions.
     """
-    return _changed(await _change(state, state.add, await files(request)))
+    with state.writers.place() as place:
+        async with files(request) as given:
+            return _changed(await _change(place, lambda: state.add(contents(given))))
 
 
 @changes.put(
@@ -250,26 +258,28 @@ async def replace(document_id: str, request: Request, state: StateOf, serving: S
     uri = next((each.ref.uri for each in serving.listing if each.ref.id == document_id), None)
     if uri is None:
         raise _unknown(document_id)
-    data = await body(request, uri)
-    try:
-        return _changed(await _change(state, state.replace, uri, data))
-    except KeyError as error:  # removed meanwhile
-        raise _unknown(document_id) from error
+    with state.writers.place() as place:
+        data = await body(request, uri)
+        try:
+            return _changed(await _change(place, state.replace, uri, data))
+        except KeyError as error:  # removed meanwhile
+            raise _unknown(document_id) from error
 
 
 @changes.delete("/documents/{document_id}", responses={200: response(examples.REMOVED), **UNKNOWN})
 async def remove(document_id: str, state: StateOf) -> ChangeResponse:
     """Remove a document. When this answers, it answers no question any more."""
-    try:
-        return _changed(await _change(state, state.remove, document_id))
-    except KeyError as error:
-        raise _unknown(document_id) from error
+    with state.writers.place() as place:
+        try:
+            return _changed(await _change(place, state.remove, document_id))
+        except KeyError as error:
+            raise _unknown(document_id) from error
 
 
-async def _change(state: State, change: Callable[P, Change], *args: P.args, **kwargs: P.kwargs) -> Change:
-    """Make a change where one at a time is made. Raises ProblemError."""
+async def _change(place: Place, change: Callable[P, Change], *args: P.args, **kwargs: P.kwargs) -> Change:
+    """Make a change from a place among those that wait for their turn. Raises ProblemError."""
     try:
-        return await state.writers.run(change, *args, **kwargs)
+        return await place.run(change, *args, **kwargs)
     except UnreadableFilesError as error:
         errors = [FieldError(field=name, message=reason) for name, reason in error.unread]
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "unreadable-document", str(error), errors=errors) from error

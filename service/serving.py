@@ -1,7 +1,9 @@
-"""The server: what it logs, and how it ends."""
+"""The server: what it logs, how long it waits for a client, and how it ends."""
 
 import asyncio
 import logging
+import resource
+import select
 import signal
 import socket
 import sys
@@ -12,30 +14,120 @@ from fastapi import FastAPI
 from pythonjsonlogger.json import JsonFormatter
 from rich.console import Console
 from rich.logging import RichHandler
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 GRACE = 60  # seconds for requests under way, once nobody new is let in
+AT_THE_DOOR = 0.5  # seconds in which those who have connected by then are let in, and say what they want
+SILENCE = 30.0  # seconds for a request's head to come, and for a client to take something of its answer
+DESCRIPTORS = 16_384  # at most, of which connections take half: the others are for the index
+
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Server(uvicorn.Server):
-    """Told to end by SIGTERM, it says on /readyz that it is not ready, and ends only after a while.
+    """Told to end by SIGTERM, it says on /readyz that it is not ready, and ends only after a while, with code 0.
 
     Whoever sends it requests has that long to see it. Requests that came in are answered to their end.
     """
 
     def __init__(self, app: FastAPI, drain: float) -> None:
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, log_config=None, timeout_graceful_shutdown=GRACE
+            app,
+            http=Connection,
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=GRACE,
         )
         super().__init__(config)
         self._app, self._drain = app, drain
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        state = getattr(self._app.state, "attest", None)  # none before it has started
-        if sig != signal.SIGTERM or not state or state.draining or not self._drain:
+        if sig != signal.SIGTERM:
             super().handle_exit(sig, frame)
             return
+        state = getattr(self._app.state, "attest", None)  # none before it has started
+        if not state or state.draining:
+            self._end()
+            return
         state.draining = True
-        asyncio.get_event_loop().call_later(self._drain, super().handle_exit, sig, frame)
+        loop = asyncio.get_event_loop()
+        loop.call_soon_threadsafe(loop.call_later, self._drain, self._end)  # the loop may be in the midst of its timers
+
+    def _end(self) -> None:
+        self.should_exit = True  # unlike uvicorn, which would kill itself with the same signal in the end
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        allow_descriptors()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let in those who have connected, close the door behind them, and answer them."""
+        self._app.state.attest.draining = True
+        door, loop = select.poll(), asyncio.get_running_loop()
+        for each in sockets or []:
+            door.register(each, select.POLLIN)
+        until = loop.time() + AT_THE_DOOR
+        while loop.time() < until and door.poll(0):
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
+
+
+class Connection(H11Protocol):
+    """A connection whose client is not waited for for ever, nor cut off while it may have sent a request.
+
+    uvicorn itself waits as long as it takes for a request's head; and at its end it closes connections that it has not
+    yet read from. Answers that nobody takes are given up by the socket, see `listener`.
+    """
+
+    _head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_head(SILENCE)
+        if len(self.connections) > most_connections():
+            transport.write(_FULL)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._head:
+            self._head.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._wait_for_head(SILENCE)
+        super().on_response_complete()  # which begins with the next request if it is there
+
+    def shutdown(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self._wait_for_head(AT_THE_DOOR)
+        else:
+            super().shutdown()
+
+    def _wait_for_head(self, seconds: float) -> None:
+        if self._head:
+            self._head.cancel()
+        self._head = self.loop.call_later(seconds, self._give_up, self.cycle)
+
+    def _give_up(self, before: object) -> None:
+        """Close the connection, unless a request has come since then."""
+        if self.cycle is before:
+            self.transport.close()
+
+
+def allow_descriptors() -> None:
+    """Have as many files and connections open as the system lets this process have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, DESCRIPTORS)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def most_connections() -> int:
+    """How many connections there may be at once."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return (DESCRIPTORS if allowed == resource.RLIM_INFINITY else min(allowed, DESCRIPTORS)) // 2
 
 
 def listener(host: str, port: int) -> socket.socket:
@@ -43,6 +135,8 @@ def listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # so that asyncio sets TCP_NODELAY
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections take it over; a client that takes nothing at all is cut off
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1_000))
     found.bind((host, port))
     found.listen(2048)
     return found

@@ -25,7 +25,7 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 LOOK_AGAIN = 0.5  # seconds, until there is an index, or a new generation of it
-WRITERS = 16  # changes that wait, each with its files in memory
+WRITERS = 16  # changes that wait, each with its files on the disk or, of one that replaces, in memory
 AFTER_FAILURE = 5.0  # seconds until an index that cannot be used is looked at again
 PATIENCE = 10.0  # seconds that a change waits for another process that writes
 LOADING = ("loading", "Models and index are still loading; try again in a moment.")

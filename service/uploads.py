@@ -1,12 +1,16 @@
-"""Files that come over HTTP: read as they come, counted, and refused once they are too large."""
+"""Files that come over HTTP: read as they come, counted, and refused once they are too large or too slow."""
 
+import asyncio
 import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import Request
 from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.documents import MAX_BYTES
@@ -16,12 +20,17 @@ from service.problems import ProblemError, problem_response
 MAX_FILES = 100  # of one request
 MAX_UPLOAD = 200_000_000  # bytes of one request that adds documents
 MAX_BODY = 1_000_000  # bytes of any other
+SILENCE = 30.0  # seconds that a client may be waited for while it sends a body
+SLOWEST = 10_000  # bytes a second: each of them buys a client more time, up to that silence
 
 _CLOSE = {"Connection": "close"}  # rather than to read it all
 
 
 class Limit:
-    """Refuses a request whose body is larger than it may be, by what it says of itself or as soon as it is too much."""
+    """Refuses a request whose body is larger than it may be, by what it says of itself or as soon as it is too much.
+
+    And one whose body does not come. Only the time that the client is waited for is held against it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,12 +48,24 @@ class Limit:
             )
             await problem(scope, receive, send)
             return
-        counted = 0
+        counted, waited, is_whole = 0, 0.0, False
+        now = asyncio.get_running_loop().time
 
         async def counting() -> Message:
-            nonlocal counted
-            message = await receive()
+            nonlocal counted, waited, is_whole
+            if is_whole:
+                return await receive()
+            began = now()
+            try:
+                async with asyncio.timeout(min(SILENCE, SILENCE + counted / SLOWEST - waited)):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(
+                    HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end in time.", headers=_CLOSE
+                ) from None
+            waited += now() - began
             counted += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if counted > most:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, refused)
             return message
@@ -52,29 +73,54 @@ class Limit:
         await self._app(scope, counting, send)
 
 
-async def files(request: Request) -> list[tuple[str, bytes]]:
-    """The names and the bytes of the files of a multipart request. Raises ProblemError and HTTPException."""
-    found: list[tuple[str, bytes]] = []
+@asynccontextmanager
+async def files(request: Request) -> AsyncIterator[list[UploadFile]]:
+    """The files of a multipart request, most of each on the disk. Raises ProblemError and HTTPException."""
     try:
         found = await _parts(request)
     except OSError as error:  # of the folder for what is too large for memory
         raise not_written(Path(tempfile.gettempdir()), error) from error
-    if not found:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "there are no files in it", field="files"
-        )
-    return found
+    try:
+        if not found:
+            raise ProblemError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "there are no files in it", field="files"
+            )
+        yield found
+    finally:
+        for part in found:
+            part.file.close()
 
 
-async def _parts(request: Request) -> list[tuple[str, bytes]]:
-    found = []
-    async with request.form(max_files=MAX_FILES, max_fields=MAX_FILES) as form:
-        for _, part in form.multi_items():
-            if isinstance(part, UploadFile):
-                data = await part.read(MAX_BYTES + 1)
-                _check(part.filename or "", len(data))
-                found.append((part.filename or "", data))
-    return found
+def contents(parts: Sequence[UploadFile]) -> list[tuple[str, bytes]]:
+    """Their names and their bytes."""
+    return [(part.filename or "", part.file.read()) for part in parts]
+
+
+async def _parts(request: Request) -> list[UploadFile]:
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return []
+    async with aclosing(request.stream()) as stream:
+        try:
+            form = await _Parser(request.headers, stream, max_files=MAX_FILES, max_fields=MAX_FILES).parse()
+        except MultiPartException as error:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, error.message) from error
+    return [part for _, part in form.multi_items() if isinstance(part, UploadFile)]
+
+
+class _Parser(MultiPartParser):
+    """Refuses a file as soon as it is too large, and holds little of it in memory: many requests may have many."""
+
+    spool_max_size = 65_536
+
+    def on_part_begin(self) -> None:
+        super().on_part_begin()
+        self._size = 0
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self._size += end - start
+        part = self._current_part.file
+        _check((part and part.filename) or "", self._size)
+        super().on_part_data(data, start, end)
 
 
 async def body(request: Request, name: str) -> bytes:

@@ -1,0 +1,19 @@
+"""The harness that kills the service, in its short form, and whether it would notice a mistake."""
+
+import pytest
+
+from tests.torture.server import torture
+
+
+def test_a_service_loses_nothing_that_it_acknowledged_when_it_is_killed() -> None:
+    tally = torture(2, seed=5)
+    assert tally.failures == []
+    assert tally.acknowledged > 2
+    assert tally.under_way > 2
+    assert tally.asked > 20
+
+
+@pytest.mark.parametrize("mistake", ["acknowledged_before_it_is_made", "what_was_removed_is_served_on"])
+def test_a_mistake_is_noticed(mistake: str) -> None:
+    tally = torture(10, seed=5, embedder="hashing", mistake=mistake)
+    assert tally.failures, f"{tally.kills} kills and {tally.acknowledged} changes noticed nothing"
