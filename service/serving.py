@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import resource
-import select
 import signal
 import socket
 import sys
@@ -65,13 +64,28 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let in those who have connected, close the door behind them, and answer them."""
         self._app.state.attest.draining = True
-        door, loop = select.poll(), asyncio.get_running_loop()
-        for each in sockets or []:
-            door.register(each, select.POLLIN)
-        until = loop.time() + AT_THE_DOOR
-        while loop.time() < until and door.poll(0):
-            await asyncio.sleep(0)
+        for door in sockets or []:
+            await self._let_in(door)
+        for server in self.servers:
+            server.close()
         await super().shutdown(sockets)
+
+    async def _let_in(self, door: socket.socket) -> None:
+        """Take over those who wait in a socket's queue: closing it would cut them off."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(door)
+        await asyncio.sleep(0)  # asyncio's server has those whom it accepted
+        until = loop.time() + AT_THE_DOOR
+        while loop.time() < until:
+            try:
+                accepted, _ = door.accept()
+            except OSError:  # nobody waits
+                break
+            accepted.setblocking(False)
+            await loop.connect_accepted_socket(self._connection, accepted)
+
+    def _connection(self) -> "Connection":
+        return Connection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 class Connection(H11Protocol):

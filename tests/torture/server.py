@@ -39,15 +39,16 @@ WHILE_LOADING = 0.1  # of the services that are killed, before they are ready
 PATIENCE = 60  # seconds for a service to be ready; what it took is told
 READY = 2.0  # seconds within which the issue wants it to be
 FOLDER = {"stone.txt": "The stone number 7 stands there.", "rock.md": "# Rocks\n\nThe rock number 8 stands there."}
-WITH_MISTAKE = "import sys; from tests.torture import server; server.{}(); from attest import app; app(sys.argv[1:])"
+WITH_MISTAKE = "import sys; from tests.torture.{} import {name}; {name}(); from attest import app; app(sys.argv[1:])"
 
 
 class Served:
-    """A service in a process of its own."""
+    """A service in a process of its own: as people start it, or with a mistake, named as `module.function`."""
 
     def __init__(self, index: Path, *options: str, mistake: str = "") -> None:
         self.began = time.monotonic()
-        code = ["-c", WITH_MISTAKE.format(mistake)] if mistake else ["-m", "attest"]
+        module, _, name = mistake.rpartition(".")
+        code = ["-c", WITH_MISTAKE.format(module, name=name)] if mistake else ["-m", "attest"]
         self.process = subprocess.Popen(
             [sys.executable, *code, "serve", "--port", "0", "--index", str(index), *options],
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
