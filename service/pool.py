@@ -15,6 +15,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class OverloadedError(ProblemError):
+    """Every place is taken."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "overloaded",
+            "Too many requests are waiting; try again in a moment.",
+            headers={"Retry-After": "1"},
+        )
+
+
 class Pool:
     """Runs at most `workers` calls at once and lets `queue` more wait; refuses what comes beyond them."""
 
@@ -34,17 +46,17 @@ class Pool:
             free = self._taken < self._places
             self._taken += free
         if not free:
-            raise ProblemError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "overloaded",
-                "Too many requests are waiting; try again in a moment.",
-                headers={"Retry-After": "1"},
-            )
+            raise OverloadedError
         return Place(self._executor, self._free)
 
     def _free(self, _: object = None) -> None:
         with self._lock:
             self._taken -= 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a call would be refused."""
+        return self._taken >= self._places
 
     @property
     def taken(self) -> int:

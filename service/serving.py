@@ -6,7 +6,9 @@ import resource
 import signal
 import socket
 import sys
+from collections import deque
 from types import FrameType
+from typing import ClassVar
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,10 +18,14 @@ from rich.logging import RichHandler
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 GRACE = 60  # seconds for requests under way, once nobody new is let in
-AT_THE_DOOR = 0.5  # seconds in which those who have connected by then are let in, and say what they want
+AT_THE_DOOR = 1.0  # seconds in which those who have connected by then are let in, and say what they want
 SILENCE = 30.0  # seconds for a request's head to come, and for a client to take something of its answer
 DESCRIPTORS = 16_384  # at most, of which connections take half: the others are for the index
 
+AT_ONCE = 2  # connections and requests that are let in before the loop looks again for health checks
+SWITCH = 0.0005  # seconds after which a thread of the pool gives the loop its turn
+BACKLOG = 2_048  # connections that wait to be let in
+_HEALTH = (b"GET /livez", b"GET /readyz")
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -34,6 +40,7 @@ class Server(uvicorn.Server):
             app,
             http=Connection,
             ws="none",
+            backlog=AT_ONCE,
             log_level="warning",
             access_log=False,
             log_config=None,
@@ -59,7 +66,10 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         allow_descriptors()
+        sys.setswitchinterval(SWITCH)
         await super().startup(sockets)
+        for door in sockets or []:
+            door.listen(BACKLOG)  # asyncio has just said what it accepts at once
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let in those who have connected, close the door behind them, and answer them."""
@@ -92,10 +102,13 @@ class Connection(H11Protocol):
     """A connection whose client is not waited for for ever, nor cut off while it may have sent a request.
 
     uvicorn itself waits as long as it takes for a request's head; and at its end it closes connections that it has not
-    yet read from. Answers that nobody takes are given up by the socket, see `listener`.
+    yet read from. Answers that nobody takes are given up by the socket, see `listener`. Of many requests that come
+    together, only some begin before others are looked for, so that health checks need not wait for them all.
     """
 
     _head: asyncio.TimerHandle | None = None
+    _has_said = False  # something that has not begun yet
+    _waiting: ClassVar[deque[tuple["Connection", bytes]]] = deque()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -108,6 +121,30 @@ class Connection(H11Protocol):
         if self._head:
             self._head.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        is_under_way = self.cycle is not None and not self.cycle.response_complete
+        if is_under_way or data.startswith(_HEALTH):
+            super().data_received(data)
+            return
+        self._unset_keepalive_if_required()
+        self.transport.pause_reading()
+        self._has_said = True
+        self._waiting.append((self, data))
+        if len(self._waiting) == 1:
+            self.loop.call_soon(self._begin_some)
+
+    def _begin_some(self) -> None:
+        try:
+            for _ in range(min(AT_ONCE, len(self._waiting))):
+                connection, data = self._waiting.popleft()
+                connection._has_said = False
+                if not connection.transport.is_closing():
+                    connection.transport.resume_reading()
+                    H11Protocol.data_received(connection, data)
+        finally:
+            if self._waiting:
+                self.loop.call_soon(self._begin_some)
 
     def on_response_complete(self) -> None:
         self._wait_for_head(SILENCE)
@@ -126,7 +163,9 @@ class Connection(H11Protocol):
 
     def _give_up(self, before: object) -> None:
         """Close the connection, unless a request has come since then."""
-        if self.cycle is before:
+        if self._has_said:
+            self._wait_for_head(AT_THE_DOOR)
+        elif self.cycle is before:
             self.transport.close()
 
 
@@ -152,7 +191,7 @@ def listener(host: str, port: int) -> socket.socket:
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections take it over; a client that takes nothing at all is cut off
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(SILENCE * 1_000))
     found.bind((host, port))
-    found.listen(2048)
+    found.listen(BACKLOG)
     return found
 
 

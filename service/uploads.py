@@ -1,4 +1,4 @@
-"""Files that come over HTTP: read as they come, counted, and refused once they are too large or too slow."""
+"""What comes over HTTP: refused while too much waits, read as it comes, counted, and refused once it is too much."""
 
 import asyncio
 import tempfile
@@ -15,11 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.documents import MAX_BYTES
 from index.store import not_written
+from service.pool import OverloadedError
 from service.problems import ProblemError, problem_response
 
 MAX_FILES = 100  # of one request
 MAX_UPLOAD = 200_000_000  # bytes of one request that adds documents
 MAX_BODY = 1_000_000  # bytes of any other
+QUESTIONS = {"/ask", "/search"}
 SILENCE = 30.0  # seconds that a client may be waited for while it sends a body
 SLOWEST = 10_000  # bytes a second: each of them buys a client more time, up to that silence
 
@@ -29,7 +31,8 @@ _CLOSE = {"Connection": "close"}  # rather than to read it all
 class Limit:
     """Refuses a request whose body is larger than it may be, by what it says of itself or as soon as it is too much.
 
-    And one whose body does not come. Only the time that the client is waited for is held against it.
+    And one whose body does not come: only the time that the client is waited for is held against it. And questions
+    while too many wait, before anything is read or looked up for them: most of an overload ends here.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,6 +41,13 @@ class Limit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if scope["path"] in QUESTIONS and scope["app"].state.attest.pool.is_full:
+            full = OverloadedError()
+            problem = problem_response(
+                scope["state"]["request_id"], full.status, full.kind, full.detail, headers=full.headers
+            )
+            await problem(scope, receive, send)
             return
         most = MAX_UPLOAD if scope["path"].startswith("/documents") else MAX_BODY
         said = Headers(scope=scope).get("content-length", "0")

@@ -3,13 +3,15 @@
 import json
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 
 from index.build import build
 from index.embedding import HashingEmbedder
+from service.serving import DESCRIPTORS
 from tests.service.test_changes import play, upload
 
 QUESTION = "When did the bridge open?"
@@ -139,27 +142,82 @@ def test_told_to_end_it_says_so_answers_on_for_a_while_and_then_ends(index: Path
 
 
 def test_no_request_that_came_in_is_dropped_at_the_end(index: Path) -> None:
-    """Clients that ask until they see that it is about to end get an answer each time."""
-    with served(index, "--drain", "1", "--remembered", "0") as (process, address):
+    """Clients that ask until nobody listens get an answer each time; `tests.torture.drain` has more of them."""
+    with served(index, "--drain", "0.5", "--remembered", "0") as (process, address):
         statuses: list[int] = []
         failures: list[Exception] = []
 
         def client() -> None:
-            with httpx2.Client(base_url=address, timeout=30) as session:
-                try:
-                    while session.get("/readyz").status_code == 200:
+            try:
+                while True:
+                    with httpx2.Client(base_url=address, timeout=30) as session:
                         statuses.append(session.post("/ask", json=ASK).status_code)
-                except httpx2.HTTPError as error:
-                    failures.append(error)
+            except httpx2.ConnectError:
+                return
+            except httpx2.HTTPError as error:
+                failures.append(error)
 
         clients = [threading.Thread(target=client) for _ in range(8)]
         for each in clients:
             each.start()
-        time.sleep(0.5)
+        while len(statuses) < 8:
+            time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         for each in clients:
             each.join(timeout=30)
-        process.wait(timeout=20)
+        assert process.wait(timeout=20) == 0
     assert failures == []
     assert len(statuses) > 8
     assert set(statuses) == {200}
+
+
+def test_as_many_files_may_be_open_as_the_system_allows(index: Path) -> None:
+    most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], DESCRIPTORS)
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (200, {})); from attest import app; app()"
+    options = ["--port", "0", "--index", str(index), "--embedder", "hashing"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code.format(resource.getrlimit(resource.RLIMIT_NOFILE)[1]), "serve", *options],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        found = re.search(r"127.0.0.1:(\d+)", process.stdout.readline())
+        assert found
+        connections = [socket.create_connection(("127.0.0.1", int(found[1]))) for _ in range(300)]
+        try:
+            assert httpx2.get(f"http://127.0.0.1:{found[1]}/livez", timeout=30).status_code == 200
+            limits = Path(f"/proc/{process.pid}/limits").read_text()
+            assert re.search(rf"Max open files +{most} ", limits)
+        finally:
+            for connection in connections:
+                connection.close()
+            process.kill()
+
+
+def test_of_more_connections_than_there_may_be_the_last_are_refused_and_the_others_served(index: Path) -> None:
+    code = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)); from attest import app; app()"
+    options = ["--port", "0", "--index", str(index), "--embedder", "hashing"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "serve", *options],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        found = re.search(r"127.0.0.1:(\d+)", process.stdout.readline())
+        assert found
+        address = ("127.0.0.1", int(found[1]))
+        try:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=30) as client, ExitStack() as opened:
+                until = time.monotonic() + 60
+                while client.get("/readyz").status_code != 200:
+                    assert time.monotonic() < until
+                connections = [opened.enter_context(closing(socket.create_connection(address))) for _ in range(200)]
+                last = connections[-1].recv(65_536)
+                assert last.startswith(b"HTTP/1.1 503 ")
+                assert b"Retry-After: 1" in last
+                assert client.post("/ask", json=ASK).status_code == 200
+                assert client.post("/documents", files=upload(("b.txt", "The tunnel opened."))).status_code == 201
+        finally:
+            process.kill()

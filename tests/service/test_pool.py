@@ -123,3 +123,37 @@ def test_a_closed_pool_drops_what_still_waits() -> None:
             assert not closing.is_alive()
 
     asyncio.run(scene())
+
+
+def test_a_place_is_taken_before_its_call_and_free_when_it_is_left_without_one() -> None:
+    async def scene() -> None:
+        pool = Pool(1, 0)
+        with pool.place() as place:
+            assert (pool.taken, pool.is_full) == (1, True)
+            with pytest.raises(ProblemError):
+                pool.place()
+            assert await place.run(len, "abc") == 3
+            assert pool.taken == 1
+        assert (pool.taken, pool.is_full) == (0, False)
+        with pytest.raises(KeyError), pool.place():
+            raise KeyError
+        assert pool.taken == 0
+        pool.close()
+
+    asyncio.run(scene())
+
+
+def test_a_place_whose_caller_has_gone_is_taken_until_the_call_has_ended() -> None:
+    async def scene() -> None:
+        async with _full(1, 0) as (pool, release, (task,)):
+            while not pool._executor._work_queue.empty():  # until it runs
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert pool.taken == 1
+            release.set()
+            pool.close()
+            assert pool.taken == 0
+
+    asyncio.run(scene())

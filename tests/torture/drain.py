@@ -27,12 +27,11 @@ import uvicorn
 
 from index.build import build
 from index.embedding import HashingEmbedder
-from service.serving import AT_THE_DOOR, Connection, Server
+from service.serving import GRACE, Connection, Server
 from tests.torture.server import Served, call, multipart, percentile
 
 DRAINS = [0.0, 0.2, 0.5]  # seconds that the service answers on, from one termination to the next
 SLOW = 1.0  # seconds that a file comes after that, at most
-SLACK = 10.0  # seconds that the end may take, beside what it waits for
 DELIVERED = 0.2  # seconds until a service has noticed a signal, as busy as it may be
 KEEPING, COMING, UPLOADING = 3, 3, 2  # clients of each kind
 QUESTION = {"question": "When did the bridge open?", "min_confidence": 0}
@@ -81,7 +80,7 @@ class Scene:
         self.tally.seconds.append(seconds - self.drain)
         if self.served.process.returncode != 0 or errors:
             self.tally.failures.append(f"it ended with {self.served.process.returncode} and said {errors[-1_000:]!r}")
-        if seconds > self.drain + SLOW + 2 * AT_THE_DOOR + SLACK:
+        if seconds > self.drain + GRACE:
             self.tally.failures.append(f"it ended after {seconds:.1f} s, having {self.drain} s to answer on")
 
     def _run(self, run: Callable[[], None]) -> None:

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -109,6 +110,14 @@ def multipart(files: dict[str, bytes]) -> tuple[bytes, str]:
         for name, data in files.items()
     )
     return b"".join(parts) + b"--limit--\r\n", "multipart/form-data; boundary=limit"
+
+
+def change_once(served: Served) -> None:
+    """Add a document and remove it, which loads what changes need."""
+    with closing(served.connect()) as connection:
+        body, kind = multipart({"first.txt": b"The first one loads what tells its language."})
+        call(connection, "POST", "/documents", body, kind)
+        call(connection, "DELETE", f"/documents/{document_id('first.txt')}")
 
 
 @dataclass(slots=True)
