@@ -110,7 +110,7 @@ def run(
             found = answerer.retrieve(question.question, RANKING_DEPTH, among)
         except QuestionError as error:
             raise QuestionsError(f"The question {question.id} cannot be asked: {error}") from error
-        reading = replace(found, hits=found.hits[:TOP_K], top_k=TOP_K)
+        reading = replace(found, hits=found.hits[:TOP_K])
         answer = answerer.decide(reading)
         forced = answerer.decide(reading, min_confidence=0.0)
         golds = question.answers

@@ -59,7 +59,7 @@ class Retriever:
         self.embedder = embedder
         self._dense = dense
         self._lexical = lexical
-        self._weights = weights
+        self.weights = weights
         self.is_rebuilt = is_rebuilt
 
     @classmethod
@@ -94,7 +94,7 @@ class Retriever:
         depth = max(DEPTH, top_k)
         vector = self.embedder.encode([question])[0]
         among = None if documents is None else self.store.numbers(documents)
-        by_vector, by_word = self._weights
+        by_vector, by_word = self.weights
         dense = self._dense.search(vector, depth, among) if by_vector else []
         lexical = dict(self._lexical.search(question, depth, documents)) if by_word else {}
         found = self.store.candidates(dict.fromkeys([*(number for number, _ in dense), *lexical]))

@@ -117,17 +117,12 @@ class Answer:
 
 @dataclass(slots=True)
 class Reading:
-    """A question as asked and as read, its hits, the seconds that took, and the spans of each reader asked so far.
-
-    The hits are the `top_k` best passages of these `documents`, or of all.
-    """
+    """A question as asked and as read, its hits, the seconds that took, and the spans of each reader asked so far."""
 
     question: str
     words: str
     hits: Sequence[Hit]
     seconds: float
-    top_k: int
-    documents: Sequence[str] | None
     spans: list[list[Span]] = field(default_factory=list)
 
 
@@ -219,7 +214,7 @@ class Answerer:
         began = time.perf_counter()
         words = normalised_question(question)
         hits = self.retriever.search(words, top_k, documents)
-        return Reading(question, words, hits, time.perf_counter() - began, top_k, documents)
+        return Reading(question, words, hits, time.perf_counter() - began)
 
     def decide(self, reading: Reading, min_confidence: float | None = None) -> Answer:
         """The second half of `ask`: read and decide; decided again by another confidence, nothing is read twice."""
@@ -235,7 +230,7 @@ class Answerer:
             reason = "low_confidence" if confidence.is_relevant(reading.hits) else "no_relevant_passage"
         total = reading.seconds + time.perf_counter() - began
         return Answer(
-            id=self._id(reading, min_confidence),
+            id=self._id(reading.words),
             question=reading.question,
             status="answered" if answered else "abstained",
             answer=citations[0].quote if citations else None,
@@ -308,19 +303,11 @@ class Answerer:
         """What identifies the embedder, the first reader, and what its scores mean."""
         return _models(self.retriever.embedder, self._readers[:1])
 
-    def _id(self, reading: Reading, min_confidence: float | None) -> str:
-        """Names a question on this generation and these models, with whatever else was asked for."""
+    def _id(self, words: str) -> str:
+        """Names a question on this generation and these models, and the way in which they search and decide."""
         meta, models = self.retriever.meta, _models(self.retriever.embedder, self._readers)
-        asked = {
-            "weights": (self.retriever._weights, FUSION),
-            "threshold": (self._threshold, None),
-            "top_k": (reading.top_k, TOP_K),
-            "documents": (reading.documents and sorted(set(reading.documents)), None),
-            "min_confidence": (min_confidence, None),
-        }
-        others = [f"{name} {value}" for name, (value, usual) in asked.items() if value != usual]
-        parts = [f"{meta.generation} {meta.fingerprint} {models} {reading.words}", *others]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+        parts = f"{meta.generation} {meta.fingerprint} {models} {self.retriever.weights} {self._threshold}\n{words}"
+        return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
 def _is_sure(calibration: Calibration, least: float, spans: Sequence[Span]) -> bool:
