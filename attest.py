@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.text import Text
 
 from eval.command import bench, evaluation
+from index.errors import in_words
 from service.console import (
     Commands,
     EmbedderName,
@@ -19,7 +20,6 @@ from service.console import (
     ReaderName,
     counted,
     err,
-    in_words,
     option,
     out,
     progress,
@@ -87,7 +87,7 @@ def index(
     from index import build
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
-    from index.store import StoreError
+    from index.errors import StoreError
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
@@ -274,7 +274,7 @@ def _json(path: Path) -> Any:
 def _suggested(settings: Settings, model: "Embedder") -> int:
     """Find the questions to begin with for the index as it is now; how many there are."""
     from index.embedding import EmbedderError
-    from index.store import StoreError
+    from index.errors import StoreError
     from service import suggestions
     from service.reader import ReaderError
 
@@ -294,7 +294,7 @@ def _told() -> "Iterator[None]":
     """Tell in words what went wrong with an index."""
     from index.build import UnreadableFilesError
     from index.embedding import EmbedderError
-    from index.store import StoreError
+    from index.errors import StoreError
 
     try:
         yield
@@ -341,8 +341,8 @@ def ask(
     settings = settings_of(context, index=index, embedder=embedder, reader=reader)
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
+    from index.errors import StoreError
     from index.retrieval import UnknownDocumentError
-    from index.store import StoreError
     from service import terminal
     from service.answering import Answerer, QuestionError
     from service.reader import ReaderError
@@ -403,8 +403,8 @@ def serve(
     )
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
+    from index.errors import MissingStoreError, StoreError
     from index.retrieval import check
-    from index.store import MissingStoreError, StoreError
     from service import serving
     from service.app import create_app
     from service.reader import SHIPPED_READER, ReaderError

@@ -10,7 +10,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from service.console import Commands, EmbedderName, Index, ReaderName, in_words, out, progress, settings_of, stop
+from index.errors import in_words
+from service.console import Commands, EmbedderName, Index, ReaderName, out, progress, settings_of, stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ def evaluate(
     from eval.sources import source
     from index.compiled import load_embedder
     from index.embedding import EmbedderError
-    from index.store import StoreError
+    from index.errors import StoreError
     from service.answering import Answerer
     from service.reader import ReaderError
 
@@ -232,7 +233,7 @@ def bench(
     """
     from eval import bench, costs
     from index.embedding import EmbedderError
-    from index.store import StoreError
+    from index.errors import StoreError
     from service.reader import ReaderError
 
     _make(folder)

@@ -24,18 +24,10 @@ from index.documents import (
     read_bytes,
 )
 from index.embedding import Embedder
+from index.errors import StoreError, in_words
 from index.extraction import Extractor
 from index.passages import Passage
-from index.store import (
-    Kind,
-    Listing,
-    Meta,
-    Store,
-    StoreError,
-    Writer,
-    check_embedder,
-    make_directory,
-)
+from index.store import Kind, Listing, Meta, Store, Writer, check_embedder, make_directory
 from index.writing import Tell, alone, clear, opened_or_anew, writing
 
 log = logging.getLogger(__name__)
@@ -179,7 +171,8 @@ def _add_again(batch: Batch, directory: Path, kept: Collection[str], listed: Seq
             batch.add(uri, data, added=True)
         except (UnreadableFileError, OSError) as error:
             raise StoreError(
-                f"{uri}, which was added, cannot be read any more from {path} ({error}). Remove it with: attest rm"
+                f"{uri}, which was added, cannot be read any more from {path} ({in_words(error)}). "
+                "Remove it with: attest rm"
             ) from error
 
 

@@ -22,6 +22,7 @@ from index.embedding import (
     SentenceTransformerEmbedder,
     Vectors,
 )
+from index.errors import in_words
 from index.kept import keep, places
 from index.network import Network, core, write
 
@@ -101,7 +102,9 @@ class CompiledEmbedder:
         except CompilationError as error:
             failure = str(error)
         except OSError as error:
-            raise EmbedderError(f"The compiled embedder {self.name} cannot be written or read: {error}") from error
+            raise EmbedderError(
+                f"The compiled embedder {self.name} cannot be written or read: {in_words(error)}"
+            ) from error
         log.warning("%s; it runs in torch instead, which is slower", failure)
         return self._source
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from index.dense import DenseIndex, Search
+from index.errors import StoreError, in_words, not_written
 from index.lexical import LexicalIndex
 from index.passages import context
-from index.store import Meta, Store, StoreError, not_written, sync
+from index.store import Meta, Store, sync
 
 FOLDER_NAME = "generations"
 MANIFEST = "manifest.json"
@@ -52,7 +53,7 @@ def open_derived(store: Store, meta: Meta) -> tuple[DenseIndex, LexicalIndex, bo
             return DenseIndex.read(directory, search), LexicalIndex.read(directory), is_rebuilt
     except (OSError, RuntimeError, ValueError, DerivedIndexError) as error:  # RuntimeError: FAISS, ValueError: tantivy
         raise StoreError(
-            f"The search indexes in {directory} cannot be opened ({error}); the folder must be writable."
+            f"The search indexes in {directory} cannot be opened ({in_words(error)}); the folder must be writable."
         ) from error
 
 

@@ -8,9 +8,10 @@ from index.dense import DEPTH, DenseIndex
 from index.derived import SupersededError, open_derived
 from index.documents import DocumentRef
 from index.embedding import Embedder
+from index.errors import MissingStoreError
 from index.lexical import LexicalIndex
 from index.passages import Passage
-from index.store import Meta, MissingStoreError, Store, check_embedder, command
+from index.store import Meta, Store, check_embedder, command
 
 # Reciprocal rank fusion, Cormack et al. 2009. Constant and weight were chosen on 700 questions over 2,387 passages of
 # SQuAD training articles: recall@1 0.73 and @5 0.94, against 0.71 and 0.92 with the paper's 60 and equal weights.

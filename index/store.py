@@ -6,7 +6,6 @@ damage a file when a log is started anew while several connections do so. The lo
 all of it was moved, unless somebody reads from it: a reader that stays does so from the file, once it was `folded`.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from index.documents import Document, DocumentRef, Section
 from index.embedding import DEFAULT_EMBEDDER, Embedder, Vectors
+from index.errors import DamagedStoreError, FullStoreError, MissingStoreError, OutdatedStoreError, StoreError
 from index.passages import Passage, context
 
 FILE_NAME = "attest.sqlite"
@@ -64,26 +64,6 @@ CREATE TABLE passages (
 CREATE INDEX passages_by_document ON passages (document_id);
 CREATE INDEX passages_by_input ON passages (input_sha256);
 """
-
-
-class StoreError(Exception):
-    """An index that cannot be used as it is; the message says what is wrong and how to mend it."""
-
-
-class MissingStoreError(StoreError):
-    """There is no index where one was expected."""
-
-
-class FullStoreError(StoreError):
-    """The disk is full: nothing was changed."""
-
-
-class DamagedStoreError(StoreError):
-    """The SQLite file is damaged or holds something else."""
-
-
-class OutdatedStoreError(StoreError):
-    """The SQLite file was made by another version of Attest, older or newer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,13 +423,6 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def not_written(directory: Path, error: Exception) -> StoreError:
-    """What it means that something of an index could not be written; other libraries' errors name only the reason."""
-    if os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EDQUOT) in str(error):
-        return FullStoreError(f"The disk with {directory} is full; the index stays as it was.")
-    return StoreError(f"The index in {directory} cannot be written ({error}); it stays as it was.")
-
-
 def make_directory(directory: Path) -> None:
     """Make the folder of an index, unless it is there, so that a power cut does not lose it. Raises StoreError."""
     missing = [path for path in (directory, *directory.absolute().parents) if not path.exists()]
@@ -459,7 +432,7 @@ def make_directory(directory: Path) -> None:
             sync(path.absolute().parent)
         directory.mkdir(exist_ok=True)  # an error if it is a file
     except OSError as error:
-        raise StoreError(f"{directory} cannot be made a folder for the index: {error.strerror}.") from error
+        raise StoreError(f"{directory} is no folder, and cannot be made one: {error.strerror}.") from error
 
 
 def _digest(row: Sequence[Any]) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from index import derived, originals
 from index.derived import DerivedIndexError
+from index.errors import StoreError
 from index.models import file_sha256
-from index.store import Store, StoreError
+from index.store import Store
 
 
 def problems(store: Store) -> Iterator[str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from index import derived, originals
-from index.store import FILE_NAME, DamagedStoreError, OutdatedStoreError, Store, StoreError, make_directory, not_written
+from index.errors import DamagedStoreError, OutdatedStoreError, StoreError, not_written
+from index.store import FILE_NAME, Store, make_directory
 
 LOCK, HOLDER = "build.lock", "writer.json"
 PATIENCE = 0.5  # seconds that what can be left to the next time waits

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from index.errors import in_words
 from index.retrieval import Hit
 from service.reader import ReaderError, Span
 
@@ -120,5 +121,5 @@ def _stored(directory: Path) -> tuple[float, str, str | None] | None:
         if not 0 <= threshold <= 1:
             raise ValueError(f"{threshold} is no probability")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReaderError(f"{path} holds no threshold ({error}); remove it, or fit it anew") from error
+        raise ReaderError(f"{path} holds no threshold ({in_words(error)}); remove it, or fit it anew") from error
     return threshold, models, fields.get("contents")

@@ -71,13 +71,6 @@ def visible(text: str) -> str:
     return text.translate(_SHOWN)
 
 
-def in_words(error: Exception) -> str:
-    """What went wrong, for a person: of what the system says, not its number, but the file's name first."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
-
-
 def stop(message: str, code: int = 1) -> typer.Exit:
     err.print(Text(visible(message), style="red"), soft_wrap=True)
     return typer.Exit(code)

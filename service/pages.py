@@ -18,8 +18,8 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from index.errors import StoreError
 from index.retrieval import UnknownDocumentError
-from index.store import StoreError
 from index.styles import Style, runs
 from service.access import COOKIE, check_key, grant
 from service.answering import QuestionError

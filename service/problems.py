@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from index.store import FullStoreError, StoreError
+from index.errors import FullStoreError, StoreError
 from index.writing import BusyError
 
 MEDIA_TYPE = "application/problem+json"

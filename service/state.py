@@ -12,8 +12,9 @@ from fastapi import Depends, Request
 from index import build
 from index.build import Change
 from index.embedding import Embedder, EmbedderError
+from index.errors import MissingStoreError, StoreError
 from index.retrieval import Retriever
-from index.store import Listing, MissingStoreError, Store, StoreError
+from index.store import Listing, Store
 from index.writing import fold, is_being_written
 from service import confidence, suggestions
 from service.answering import Answer, Answerer

@@ -14,7 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from index.documents import MAX_BYTES
-from index.store import not_written
+from index.errors import not_written
 from service.pool import OverloadedError
 from service.problems import ProblemError, problem_response
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from index.documents import Document
-from index.store import Store, StoreError
+from index.errors import StoreError
+from index.store import Store
 
 
 class AnswerError(Exception):

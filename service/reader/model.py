@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tokenizers import Tokenizer
 
+from index.errors import in_words
 from index.kept import keep, places
 from index.models import ModelError, file_sha256, folder_sha256, model_folder
 from index.network import Floats, Integers, Network, Part, Row, batched, multiplied, write
@@ -105,7 +106,7 @@ class ShippedNetwork:
         try:
             folder = keep(self.fingerprint, FORM, list(places(directory, cached=True)), partial(_multiply_out, path))
         except OSError as error:
-            raise ReaderError(f"The reader's network cannot be written or read: {error}") from error
+            raise ReaderError(f"The reader's network cannot be written or read: {in_words(error)}") from error
         self._network = Network(folder / MULTIPLIED, threads)
 
     def run(self, rows: Sequence[Row]) -> Iterator[Part]:

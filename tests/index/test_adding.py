@@ -12,8 +12,9 @@ from index import documents, originals
 from index.build import UnreadableFilesError, add, build, remove
 from index.documents import document_id
 from index.embedding import HashingEmbedder
+from index.errors import DamagedStoreError, StoreError
 from index.retrieval import Retriever
-from index.store import FILE_NAME, DamagedStoreError, Store, StoreError
+from index.store import FILE_NAME, Store
 from index.verification import problems
 from index.writing import LOCK, BusyError, is_being_written, writing
 

@@ -11,8 +11,9 @@ import torch
 from index.build import build
 from index.documents import document_id
 from index.embedding import Embedder, HashingEmbedder
+from index.errors import MissingStoreError, StoreError
 from index.retrieval import FUSION, Hit, Retriever, UnknownDocumentError, Weights, check
-from index.store import FILE_NAME, MissingStoreError, Store, StoreError, command
+from index.store import FILE_NAME, Store, command
 from tests.conftest import MOSCOW_TIMES, SEEDS, WIKIPEDIA
 
 QUESTIONS = [

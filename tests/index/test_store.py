@@ -12,22 +12,9 @@ import pytest
 from index.build import build
 from index.documents import document, document_id
 from index.embedding import HashingEmbedder
+from index.errors import DamagedStoreError, MissingStoreError, OutdatedStoreError, StoreError
 from index.passages import split
-from index.store import (
-    FILE_NAME,
-    FORMAT,
-    MAX_UNREAD,
-    DamagedStoreError,
-    Meta,
-    MissingStoreError,
-    OutdatedStoreError,
-    Store,
-    StoreError,
-    Writer,
-    command,
-    model_input,
-    model_input_sha256,
-)
+from index.store import FILE_NAME, FORMAT, MAX_UNREAD, Meta, Store, Writer, command, model_input, model_input_sha256
 
 TEXT = "= Ties =\n\nThey trade 😀.\n\n==Past==\nÉl vino. It was cold."
 ID = document_id("a.txt")

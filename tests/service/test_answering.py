@@ -15,8 +15,8 @@ import torch
 from index.build import build
 from index.documents import document_id
 from index.embedding import Embedder, HashingEmbedder
+from index.errors import DamagedStoreError
 from index.retrieval import FUSION, Hit, Retriever, UnknownDocumentError, Weights
-from index.store import DamagedStoreError
 from service.answering import Answer, Answerer, QuestionError, Timings, nearest, normalised_question
 from service.confidence import Calibration
 from service.reader import SHIPPED_READER, Span

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.console import counted, in_words, visible
+from index.errors import in_words
+from service.console import counted, visible
 
 
 @pytest.mark.parametrize(

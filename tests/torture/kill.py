@@ -24,8 +24,9 @@ from typing import Any, Literal
 from index import build
 from index.documents import document, document_id
 from index.embedding import HashingEmbedder
+from index.errors import MissingStoreError, StoreError
 from index.retrieval import Retriever
-from index.store import MissingStoreError, Store, StoreError
+from index.store import Store
 from index.verification import problems
 
 EMBEDDERS = {dimensions: HashingEmbedder(dimensions) for dimensions in (64, 96)}

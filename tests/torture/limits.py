@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from index.documents import document
-from index.store import StoreError
+from index.errors import StoreError
 from tests.torture.kill import Change, State, looked_at
 
 BEFORE = Change("add", {"ash.txt": "The ash stands there.", "elm.txt": "The elm stands there."})

@@ -17,8 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from index.build import add, build, remove
 from index.documents import document_id
 from index.embedding import HashingEmbedder
+from index.errors import MissingStoreError
 from index.retrieval import Retriever
-from index.store import MissingStoreError, Store, model_input
+from index.store import Store, model_input
 from index.verification import problems
 
 EMBEDDERS = [HashingEmbedder(64), HashingEmbedder(96)]

@@ -12,7 +12,8 @@ import pytest
 from index import dense, derived, originals, store
 from index.build import add
 from index.embedding import HashingEmbedder
-from index.store import FullStoreError, Store, StoreError
+from index.errors import FullStoreError, StoreError
+from index.store import Store
 from tests.service.test_changes import play, upload
 from tests.torture.limits import torture
 
