@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev serve test torture check format eval bench reader calibrate clean
+.PHONY: help install install-dev serve test image-check torture check format eval bench reader calibrate clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ serve: install  ## index seeds/ if needed and serve the page (ATTEST_PORT, defau
 
 test: install-dev  ## run every test, in a real browser too
 	@ATTEST_BROWSER=$$(tests/find-browser) && export ATTEST_BROWSER && $(BIN)/python -m pytest
+
+image-check: install-dev  ## build the stages of the Dockerfile without Docker, as root, and look at the image
+	$(BIN)/python -m tests.docker.image
 
 torture: install-dev  ## kill, damage and compare as often as the figures say (an hour and a half)
 	$(BIN)/python -m tests.torture.kill 10000

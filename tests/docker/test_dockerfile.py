@@ -164,7 +164,7 @@ def modules(packages: set[str]) -> set[str]:
     """What they are imported as."""
     files = (path for name in packages for path in distribution(name).files or [])
     tops = {path.parts[0].removesuffix(".py") for path in files if path.suffix == ".py"}
-    return {name for name in tops if name.isidentifier()}
+    return {name for name in tops if name.isidentifier() and name[0] != "_"}
 
 
 @pytest.fixture
