@@ -1,9 +1,14 @@
-# Attest in a container: two stages with torch, which compile the embedder once, and an image without.
+# Attest in a container: two stages with torch compile the embedder once, and the image comes without it.
 #
 #   docker build --tag attest .
-#   docker run --detach --name attest --read-only --tmpfs /tmp --publish 127.0.0.1:8000:8000 \
-#          --volume attest:/data --env ATTEST_API_KEY=… attest          # the page, at first about the seeds
-#   docker run --rm --volume attest:/data --volume ~/papers:/documents:ro attest index    # your own documents instead
+#   docker run --name attest --read-only --tmpfs /tmp --publish 127.0.0.1:8000:8000 --volume attest:/data \
+#          --env ATTEST_API_KEY=… attest                              # the page, about the seeds to begin with
+#   docker run --rm --volume attest:/data --volume ~/papers:/documents:ro attest index     # your own documents instead
+#   docker run --rm --volume attest:/data attest ask "…"
+#
+# It writes into /data, and into /tmp while it runs, and nowhere else. A folder that is mounted there in place of a
+# volume has to belong to user 10001 and begins empty: `attest index` makes its index. It answers with the models that
+# it comes with; others need torch.
 #
 # On Linux, PyTorch's package may bring several gigabytes of GPU libraries. They do not come into the image; with
 # --build-arg PIP_EXTRA_INDEX_URL=… naming an index with CPU builds of torch, they need not be downloaded either.
@@ -67,5 +72,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-I", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:%s/readyz' % os.environ.get('ATTEST_PORT', 8000), timeout=4)"]
 ENTRYPOINT ["attest"]
-# Outside of the container, it is reached at all its addresses, and so it refuses to start without ATTEST_API_KEY.
+# By itself, it listens on all addresses of the container, and so it refuses to start without ATTEST_API_KEY. With a
+# command of its own, `docker run --network host attest serve`, it needs no key and listens on the loopback alone.
 CMD ["serve", "--host", "0.0.0.0"]

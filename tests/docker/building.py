@@ -43,7 +43,7 @@ def fetched(project: Path, wheels: Path) -> None:
     """Fill a folder with the packages that the constraints name, as this machine's pip finds them."""
     copy = wheels / "project"
     _copy_context(project, copy)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(wheels)]
+    command = [sys.executable, "-m", "pip", "wheel", "-qq", "--wheel-dir", str(wheels)]
     command += ["--constraint", str(copy / "constraints.txt"), str(copy), "setuptools>=77", "wheel"]
     subprocess.run(command, check=True)
     shutil.rmtree(copy)
@@ -170,7 +170,9 @@ def container(
         lines.append(["mount", "--bind", str(source), str(target)])
         if only_read:
             lines.append(["mount", "-o", "remount,bind,ro", str(target)])
-    lines += [["mount", "-t", "tmpfs", "tmpfs", str(at / "tmp")], ["mount", "-t", "proc", "proc", str(at / "proc")]]
+    options = "nosuid,nodev,noexec" if read_only else "nosuid,nodev"  # as Docker's --tmpfs has them
+    lines.append(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at / "tmp")])
+    lines.append(["mount", "-t", "proc", "proc", str(at / "proc")])
     pairs = [f"{name}={value}" for name, value in {**image.environment, **(environment or {})}.items()]
     isolated = ["chroot", f"--userspec={image.user}", str(at), "env", "-i", f"--chdir={image.folder}", *pairs]
     lines.append(["exec", *isolated, *command])
