@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from index.extraction import MAX_TEXT, Extracted, ExtractionError, Extractor
+from index.extraction import MAX_TEXT, MAX_TITLE, Extracted, ExtractionError, Extractor, address
 from index.extraction import SUFFIXES as EXTRACTED
 from index.language import language
 from index.markup import plain
@@ -19,7 +19,7 @@ SUFFIXES = (*TEXTS, *EXTRACTED)
 NOT_READ = f"not a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
 MAX_BYTES = 20_000_000
 MAX_NAME = 200  # bytes
-MAX_TITLE = 300  # code points
+_LONGEST_LINE = 10_000  # code points of a title with its markup
 LANGUAGE_SAMPLE = 5_000  # code points: more of them would not make the language surer
 IGNORE_FILE = ".attestignore"
 
@@ -125,7 +125,7 @@ def document(
     published = structure.date or parse_date(found.date or "")
     ref = DocumentRef(document_id(uri), title, uri, published, hashlib.sha256(data).hexdigest(), lang)
     sections = tuple(_sections(structure.blocks, title, len(found.text)))
-    return Document(ref, found.text, found.url or structure.url, sections, found.pages, added), structure
+    return Document(ref, found.text, found.url or address(structure.url or ""), sections, found.pages, added), structure
 
 
 def _taken_out(uri: str, data: bytes, extractor: Extractor | None) -> Extracted:
@@ -149,7 +149,7 @@ def _check_size(size: int) -> None:
 
 def _words(line: str) -> str:
     """The words of a title, without markup."""
-    return plain(line, 0, len(line)).text[:MAX_TITLE]
+    return plain(line, 0, min(len(line), _LONGEST_LINE)).text[:MAX_TITLE]
 
 
 def _beginning(text: str, blocks: tuple[Block, ...]) -> str:

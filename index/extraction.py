@@ -2,11 +2,14 @@
 
 The text that comes out is what offsets refer to: paragraphs between blank lines, headings after `#`, items after `-`,
 the cells of a row between `|`. What a file makes its parser do, it does in the other process, which is ended for it.
+That process writes no files and its answer is checked, but it is the same user's: whoever takes it over by a fault of
+a parser can still read what that user can read, and reach the network.
 """
 
 import ctypes
 import io
 import json
+import math
 import os
 import re
 import resource
@@ -15,8 +18,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -30,8 +35,13 @@ SUFFIXES = (".html", ".htm", ".pdf", ".docx")
 SECONDS = 60.0  # for one file
 MEMORY = 1_500_000_000  # bytes of addresses, of which the libraries take 300 MB
 MAX_TEXT = 10_000_000  # bytes of text, as UTF-8
+MAX_TITLE = 300  # code points
+MAX_URL = 2_000
+MAX_LANG = 35  # as RFC 5646 advises
+_MAX_REASON = 300
 _MAX_ANSWER = 8 * MAX_TEXT  # bytes: JSON writes some letters in six and more
 _SPACE = re.compile(r"\s+")
+_URL = re.compile(rf"(?=.{{1,{MAX_URL}}}$)https?://\S+")
 _SKIPPED = frozenset(
     """aside audio button canvas dialog footer head iframe input math nav noscript object option script select style svg
     template textarea video""".split()
@@ -40,11 +50,8 @@ _INLINE = frozenset(
     """a abbr b bdi bdo cite code data del dfn em font i ins kbd label mark q rp rt ruby s samp small span strike strong
     sub sup time tt u var wbr""".split()
 )
-
 # In a cell, they show that a table is there for the layout.
-_BLOCKS = frozenset(
-    "article blockquote div dl h1 h2 h3 h4 h5 h6 ol p pre section table ul".split()
-)  # in a cell: layout
+_BLOCKS = frozenset("article blockquote div dl h1 h2 h3 h4 h5 h6 ol p pre section table ul".split())
 
 
 class ExtractionError(Exception):
@@ -98,17 +105,20 @@ class Extractor:
         try:
             connection.send_bytes(PurePosixPath(name).suffix.lower().encode())
             connection.send_bytes(data)
-            answer = json.loads(connection.recv_bytes(_MAX_ANSWER))
+            return _read(connection.recv_bytes(_MAX_ANSWER))
         except (EOFError, OSError) as error:
             self.close()
-            if late.is_set():
+            if late.is_set() or process.returncode == -signal.SIGXCPU:
                 raise ExtractionError(f"its text was not out after {self._seconds:.0f} seconds") from error
             raise ExtractionError("its parser crashed, or needed too much memory") from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            self.close()
+            raise ExtractionError("its parser gave something else than a text") from error
         finally:
             watch.cancel()
-        if "error" in answer:
-            raise ExtractionError(answer["error"])
-        return Extracted(**answer | {"pages": tuple(answer["pages"])})
+            watch.join()
+            if late.is_set():  # just after the answer: the next file needs another process
+                self.close()
 
     def _started(self) -> tuple[subprocess.Popen[bytes], Connection]:
         if self._process and self._connection and self._process.poll() is None:
@@ -116,8 +126,9 @@ class Extractor:
         self.close()
         ours, theirs = socket.socketpair()
         with theirs:
+            arguments = theirs.fileno(), self._memory, self._seconds
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-P", "-m", "index.extraction", str(theirs.fileno()), str(self._memory)],
+                [sys.executable, "-P", "-m", "index.extraction", *map(str, arguments)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -126,6 +137,57 @@ class Extractor:
             )
         self._connection = Connection(ours.detach())
         return self._process, self._connection
+
+
+def _read(answer: bytes) -> Extracted:
+    """The answer of a process that a file may have taken over.
+
+    Raises ExtractionError for one that says why there is no text, and whatever it may for another, which it cannot
+    have given by itself.
+    """
+    given = json.loads(answer)
+    if "error" in given:
+        reason = given["error"][:_MAX_REASON]  # may hold words of the file, and is shown on terminals
+        raise ExtractionError("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in reason))
+    found = Extracted(**given | {"pages": tuple(given["pages"])})
+    words = (found.text, found.title or "", found.url or "", found.lang or "")
+    if any(_clean(each) != each for each in words) or len(found.text.encode()) > MAX_TEXT or not found.text.strip():
+        raise ValueError("no text")
+    if not all(type(place) is int and 0 <= place <= len(found.text) for place in found.pages) or list(
+        found.pages
+    ) != sorted(found.pages):
+        raise ValueError("no pages")
+    if _about(found) != found:
+        raise ValueError("no title, date, address or language")
+    return found
+
+
+def _clean(words: str) -> str:
+    """As many code points, all of which a file of text could hold."""
+    return words.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _about(found: Extracted) -> Extracted:
+    """Cut short what a file says of itself, and leave out what is no date, no address and no language."""
+    return replace(
+        found,
+        title=_clean(found.title or "")[:MAX_TITLE].strip() or None,
+        date=_day(found.date or ""),
+        url=address(found.url or ""),
+        lang=found.lang if found.lang and len(found.lang) <= MAX_LANG and found.lang.isascii() else None,
+    )
+
+
+def address(words: str) -> str | None:
+    """Words that are an address to follow, else nothing."""
+    return words if _URL.fullmatch(words) and words.isprintable() else None
+
+
+def _day(words: str) -> str | None:
+    try:
+        return date.fromisoformat(words).isoformat() if len(words) == 10 else None
+    except ValueError:
+        return None
 
 
 def html(data: bytes) -> Extracted:
@@ -149,8 +211,8 @@ def html(data: bytes) -> Extracted:
     return Extracted(
         "\n\n".join(blocks),
         title=title or None,
-        date=next((date[:10] for date in dates if date), None),
-        url=next((url for url in canonical if url and url.startswith(("http://", "https://"))), None),
+        date=next((found for stated in dates if stated and (found := _day(stated[:10]))), None),
+        url=next(filter(address, filter(None, canonical)), None),
         lang=root.get("lang"),
     )
 
@@ -240,12 +302,13 @@ def docx(data: bytes) -> Extracted:
     from docx.table import Table
 
     document = python_docx.Document(io.BytesIO(data))
+    styles = {style.style_id: style.name or "" for style in document.styles}  # to look for each anew takes long
     blocks: list[str] = []
     for block in document.iter_inner_content():
         if isinstance(block, Table):
             blocks += _rows(block)
         else:
-            blocks.append(_paragraph(block))
+            blocks.append(_paragraph(block, styles))
     about = document.core_properties
     return Extracted(
         "\n\n".join(filter(None, blocks)),
@@ -256,14 +319,23 @@ def docx(data: bytes) -> Extracted:
 
 
 def _rows(table: "Table") -> Iterator[str]:
+    """The cells of each row; one over several columns once, and one over several rows in each of them."""
+    from docx.table import _Cell
+
+    above: dict[int, str] = {}  # by column
     for row in table.rows:
-        cells = dict.fromkeys(row.cells)  # a cell over several columns is given several times
-        yield " | ".join(_folded(cell.text) for cell in cells)
+        here, column = {}, row.grid_cols_before
+        for cell in row._tr.tc_lst:  # `row.cells` holds a cell as often as it says that it is wide
+            is_above = cell.vMerge == "continue"
+            here[column] = above.get(column, "") if is_above else _folded(_Cell(cell, table).text)
+            column += max(1, cell.grid_span)
+        yield " | ".join(here.values())
+        above = here
 
 
-def _paragraph(paragraph: "Paragraph") -> str:
+def _paragraph(paragraph: "Paragraph", styles: Mapping[str, str]) -> str:
     words = _folded(paragraph.text)
-    style = (paragraph.style.name or "") if paragraph.style else ""
+    style = styles.get(paragraph._p.style or "", "")
     if not words:
         return ""
     if style == "Title":
@@ -280,7 +352,7 @@ def _folded(words: str) -> str:
 _KINDS = {".html": html, ".htm": html, ".pdf": pdf, ".docx": docx}
 
 
-def main(descriptor: int, memory: int) -> None:
+def main(descriptor: int, memory: int, seconds: float) -> None:
     """Answer with the text of one file after the other."""
     for limit, value in (
         (resource.RLIMIT_AS, memory),
@@ -290,7 +362,9 @@ def main(descriptor: int, memory: int) -> None:
     ):
         resource.setrlimit(limit, (value, value))
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the process that asks
+        system = ctypes.CDLL(None)
+        system.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the process that asks
+        system.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS: no program that it starts may do more than it
     connection = Connection(descriptor)
     while True:
         try:
@@ -298,6 +372,8 @@ def main(descriptor: int, memory: int) -> None:
             data = connection.recv_bytes()
         except EOFError:
             return
+        most = math.ceil(time.process_time() + seconds) + 1  # also if who asks cannot end it
+        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
         connection.send_bytes(json.dumps(_answer(kind, data)).encode())
 
 
@@ -310,13 +386,13 @@ def _answer(kind: str, data: bytes) -> dict[str, Any]:
         return {"error": "its parser needed too much memory"}
     except Exception as error:  # the libraries raise whatever they meet
         return {"error": f"no {kind} file that can be read ({type(error).__name__}: {str(error)[:200]})"}
-    text = found.text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace")
-    if len(text) > MAX_TEXT:
+    text = _clean(found.text)
+    if len(text.encode()) > MAX_TEXT:
         return {"error": f"more than {MAX_TEXT // 1_000_000} MB of text"}
     if not text.strip():
         return {"error": "no text in it"}
-    return asdict(found) | {"text": text.decode()}
+    return asdict(_about(replace(found, text=text)))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

@@ -16,8 +16,9 @@ _PATTERNS: list[tuple[Kind, str]] = [
     ("link", rf"!?\[(?P<inner>{_WORDS})\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"\n]*\")?\)"),  # [words](address)
     ("link", r"\[\[(?:[^\[\]|\n]{1,500}\|)?(?P<inner>[^\[\]|\n]{1,500})\]\]"),  # [[page|words]]
     ("link", r"\[https?://[^\s\[\]]+ (?P<inner>[^\[\]\n]{1,500})\]"),  # [address words]
-    ("strong", r"\*\*(?=\S)(?P<inner>[^\n]{1,1000}?)(?<=\S)\*\*"),
-    ("strong", r"(?<!\w)__(?=\S)(?P<inner>[^\n]{1,1000}?)(?<=\S)__(?!\w)"),
+    # What opens another ends the search, else signs that open and never close are searched a thousand times as long.
+    ("strong", r"\*\*(?=\S)(?P<inner>(?:(?!\s\*\*\S)[^\n]){1,1000}?)(?<=\S)\*\*"),
+    ("strong", r"(?<!\w)__(?=\S)(?P<inner>(?:(?!\s__\S|\W__\w)[^\n]){1,1000}?)(?<=\S)__(?!\w)"),
     ("emphasis", r"(?<![\w*])\*(?=[^\s*])(?P<inner>[^*\n]{1,1000}?)(?<=[^\s*])\*(?![\w*])"),
     ("emphasis", r"(?<![\w_])_(?=[^\s_])(?P<inner>[^_\n]{1,1000}?)(?<=[^\s_])_(?![\w_])"),
     ("strong", r"(?<!')'''(?!')(?P<inner>[^\n]{1,1000}?)'''(?!')"),
@@ -27,7 +28,7 @@ _PATTERNS: list[tuple[Kind, str]] = [
     ("note", r"<ref[^<>]{0,500}/>(?P<inner>)"),
     ("note", r"<ref[^<>/]{0,500}>[^<>]{0,500}</ref>(?P<inner>)"),
     ("note", r"\{\{[^{}]{0,1000}\}\}(?P<inner>)"),
-    ("note", r"<!--.{0,1000}?-->(?P<inner>)"),
+    ("note", r"<!--(?:(?!<!--).){0,1000}?-->(?P<inner>)"),
     ("tag", rf"</?(?:{_TAGS})(?:\s[^<>\n]{{0,200}})?/?>(?P<inner>)"),
 ]
 _CONSTRUCTS = [(kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATTERNS]

@@ -113,13 +113,13 @@ def _pieces(text: str, sentence: Slice, count_tokens: CountTokens, max_tokens: i
 
 def _runs(counted: Sequence[tuple[Slice, int]], max_tokens: int) -> Iterator[list[Slice]]:
     """Group sentences into runs of at most `max_tokens`, each after the first beginning with a few of the last."""
-    run: list[tuple[Slice, int]] = []
+    run: deque[tuple[Slice, int]] = deque()
     held = 0
     for sentence, tokens in counted:
         if run and held + tokens > max_tokens:
             yield [kept for kept, _ in run]
             while run and (held > OVERLAP_TOKENS or held + tokens > max_tokens):
-                held -= run.pop(0)[1]
+                held -= run.popleft()[1]
         run.append((sentence, tokens))
         held += tokens
     if run:

@@ -1,6 +1,7 @@
 """Sentence boundaries as offsets, by Wikimedia's sentencex."""
 
 import re
+from collections.abc import Iterator
 
 import sentencex
 
@@ -10,6 +11,7 @@ _WORD = re.compile(r"\w")
 _SPACE = re.compile(r"\s")
 # sentencex closes a sentence at these although they announce a name, a number or an amount.
 _ANNOUNCES = re.compile(r"(?:\b(?:vs|approx|nos?|vol|pp|fig|ca|cf)\.)\s*$", re.IGNORECASE)
+_WINDOW = 3_000  # code points given to sentencex at once: signs such as “ take it the square of their number
 _LONGEST_UNCUT = 300  # code points; a longer piece of markup is a whole emphasised paragraph, not a phrase
 _CONTINUES = re.compile(r"[\d$€£]|No\.")
 
@@ -23,7 +25,7 @@ def sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
     folded = _SPACE.sub(" ", text[start:end])
     if not folded.strip():
         return []
-    starts = [boundary["start_index"] for boundary in sentencex.get_sentence_boundaries("en", folded)]
+    starts = list(_starts(folded))
     inside = bytearray(len(folded) + 1)
     marker = marker_end(text, start, end) - start
     inside[: marker + 1] = b"\1" * (marker + 1)
@@ -47,3 +49,20 @@ def sentences(text: str, start: int, end: int) -> list[tuple[int, int]]:
                 first = found.pop()[0]  # signs alone, such as a closing emphasis, are no sentence
             found.append((first, start + left + len(words.rstrip())))
     return found
+
+
+def _starts(folded: str) -> Iterator[int]:
+    """Yield where sentences begin. A window begins where the last sentence of the one before does, as it may go on."""
+    yield 0
+    at = 0
+    while at < len(folded):
+        window = folded[at : at + _WINDOW]
+        is_last = at + _WINDOW >= len(folded)
+        found = [each["start_index"] for each in sentencex.get_sentence_boundaries("en", window)][1:]
+        yield from (at + start for start in found)
+        if is_last:
+            return
+        if found:
+            at += found[-1]
+        else:  # a sentence that is longer
+            at += window.rfind(" ") + 1 or len(window)

@@ -47,6 +47,9 @@ _ADDRESS_LABEL = re.compile(
 _KEY = re.compile(r"[A-Za-z_-]{1,40}")
 _LANGUAGE_TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*")
 _DATE_LABEL = re.compile(r"^(?:published|updated|date|posted)(?:\s+on)?\s*:?\s+", re.IGNORECASE)
+_DATE_SHAPE = re.compile(
+    r"[^\W\d]+\s+\d{1,2},\s+\d{4}|\d{1,2}\s+[^\W\d]+\s+\d{4}|\d{4}([-/])\s?\d{1,2}\1\s?\d{1,2}(?:T.*)?|\s?\d{1,2}\.\d{1,2}\.\d{4}"
+)  # whatever the formats below could read: to try them all takes long
 _DATE_FORMATS = ("%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d")
 _ENDS_SENTENCE = re.compile(r"[.!?…:;][\"'”’»)\]*_]*\s*$")
 
@@ -79,6 +82,8 @@ def parse_date(line: str) -> str | None:
     if len(words) > _LONGEST_DATE:
         return None
     words = _DATE_LABEL.sub("", words, count=1)
+    if not _DATE_SHAPE.fullmatch(words):
+        return None
     for form in _DATE_FORMATS:
         try:
             return datetime.strptime(words, form).date().isoformat()
@@ -96,10 +101,10 @@ def parse(text: str) -> Structure:
     fields, body = _front_matter(text, lines)
     title, published, url = fields.get("title") or None, parse_date(fields.get("date", "")), fields.get("url")
     blocks = [Block("furniture", *span) for span in lines[:body] if text[slice(*span)].strip()]
-    after_label = False
+    after_label = any_prose = False
     for block in _blocks(text, lines[body:]):
         words = text[block.start : block.end].strip()
-        if block.kind == "heading" and title is None and block.title != INFOBOX and not _any_prose(blocks):
+        if block.kind == "heading" and title is None and block.title != INFOBOX and not any_prose:
             title = block.title or None
         elif block.kind == "furniture":
             published = published or parse_date(words)
@@ -109,6 +114,7 @@ def parse(text: str) -> Structure:
             elif address and after_label:
                 url = url or address["url"]
             after_label = bool(label) and not (label and label["url"])
+        any_prose = any_prose or block.kind in ("paragraph", "item")
         blocks.append(block)
     return Structure(
         tuple(_rejoined(text, blocks)),
@@ -123,10 +129,6 @@ def stated_language(*fields: str) -> str | None:
     """The primary language of the first field that is a language tag: "pt" for pt-BR."""
     tags = map(_LANGUAGE_TAG.fullmatch, fields)
     return next((tag[1].lower() for tag in tags if tag), None)
-
-
-def _any_prose(blocks: list[Block]) -> bool:
-    return any(block.kind in ("paragraph", "item") for block in blocks)
 
 
 def _front_matter(text: str, lines: list[tuple[int, int]]) -> tuple[dict[str, str], int]:

@@ -1,16 +1,20 @@
 """Text out of HTML, PDF and DOCX: what is read, what is refused, and what happens to a parser that goes wrong."""
 
+import io
 import os
+import threading
 import time
+from copy import deepcopy
 from collections.abc import Iterator
 from pathlib import Path
 
+import docx
 import pytest
 
 from index.build import add
 from index.documents import UnreadableFileError, document
 from index.embedding import HashingEmbedder
-from index.extraction import MAX_TEXT, Extracted, ExtractionError, Extractor
+from index.extraction import MAX_TEXT, MAX_TITLE, Extracted, ExtractionError, Extractor, _read
 from service.answering import Answerer
 from service.reader import SENTENCES
 from tests import files
@@ -186,3 +190,80 @@ def test_nothing_is_started_where_all_is_text() -> None:
         document("a.txt", b"One.", extractor=started)
         assert started._process is None
     assert Extracted("x").pages == ()
+
+
+def test_another_answer_than_a_parser_gives_is_refused() -> None:
+    assert _read(b'{"text": "It rained.", "pages": [0], "title": "A", "date": "1999-05-03"}').title == "A"
+    with pytest.raises(ExtractionError, match="a\N{REPLACEMENT CHARACTER}b"):
+        _read(b'{"error": "a\\u001bb"}')
+    for answer in (
+        b"",
+        b"[]",
+        b"null",
+        b'{"error": 5}',
+        b'{"pages": []}',
+        b'{"text": 5, "pages": []}',
+        b'{"text": " ", "pages": []}',
+        b'{"text": "\\ud800", "pages": []}',
+        b'{"text": "a\\u0000", "pages": []}',
+        b'{"text": "a", "pages": [2]}',
+        b'{"text": "a", "pages": [1, 0]}',
+        b'{"text": "a", "pages": [0.5]}',
+        b'{"text": "a", "pages": [], "title": "%b"}' % (b"x" * 301),
+        b'{"text": "a", "pages": [], "date": "2024-02-30"}',
+        b'{"text": "a", "pages": [], "url": "javascript:ran()"}',
+        b'{"text": "a", "pages": [], "lang": "%b"}' % (b"x" * 36),
+        b'{"text": "a", "pages": [], "more": 1}',
+        b'{"text": "%b", "pages": []}' % (b"x" * 10_000_001),
+        b"[" * 100_000,
+    ):
+        with pytest.raises((ValueError, TypeError, KeyError, AttributeError, RecursionError)):
+            _read(answer)
+
+
+def test_what_a_file_says_of_itself_is_cut_short_or_left_out(extractor: Extractor) -> None:
+    head = f"<title>{'x' * 1_000_000}</title><link rel=canonical href='https://e.org/{'y' * 5_000}'>"
+    head += "<meta name=date content='2024-02-30'>"
+    found = extractor.extract("a.html", files.html("<p>It rained.</p>", head))
+    assert found == Extracted("It rained.", title="x" * MAX_TITLE)
+    found = extractor.extract("a.html", files.html("<p>It rained.</p>", "<meta name=date content='2024-02-29T10:00'>"))
+    assert found == Extracted("It rained.", date="2024-02-29")
+
+
+def test_a_parser_that_nobody_ends_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading.Timer, "run", lambda _: None)
+    with Extractor(seconds=0.5) as hasty:
+        hasty.extract("a.html", b"<p>It rained.</p>")
+        with pytest.raises(ExtractionError, match="its text was not out after"):
+            hasty.extract(
+                "b.html", files.html(f"<p {' '.join(f'a{number}=1' for number in range(200_000))}>It rained.")
+            )
+
+
+def test_a_document_of_many_paragraphs_and_wide_tables_is_read_soon(extractor: Extractor) -> None:
+    made = docx.Document()
+    paragraph = made.add_paragraph("It rained.")._p
+    for _ in range(20_000):
+        paragraph.addnext(deepcopy(paragraph))
+    cell = made.add_table(rows=1, cols=1).cell(0, 0)
+    cell.text = "1932"
+    cell._tc.grid_span = 100_000_000
+    out = io.BytesIO()
+    made.save(out)
+    assert extractor.extract("a.docx", out.getvalue()).text.split("\n\n") == ["It rained."] * 20_001 + ["1932"]
+
+
+def test_a_cell_over_several_rows_stands_in_each_of_them(extractor: Extractor) -> None:
+    made = docx.Document()
+    table = made.add_table(rows=3, cols=3)
+    for number, cell in enumerate(cell for row in table.rows for cell in row.cells):
+        cell.text = str(number)
+    table.cell(0, 0).merge(table.cell(1, 0)).text = "tall"
+    table.cell(2, 0).merge(table.cell(2, 1)).text = "wide"
+    out = io.BytesIO()
+    made.save(out)
+    assert extractor.extract("a.docx", out.getvalue()).text.split("\n\n") == [
+        "tall | 1 | 2",
+        "tall | 4 | 5",
+        "wide | 8",
+    ]
