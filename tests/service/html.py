@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 
 import httpx2
+from fastapi import FastAPI
 
 from service.app import create_app
 from service.settings import Settings
@@ -63,7 +64,13 @@ def message(response: httpx2.Response, status: int) -> str:
 @asynccontextmanager
 async def started(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """The application in this process, once it has looked for its index."""
-    app = create_app(settings)
+    async with running(create_app(settings)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """An application in this process, once it has looked for its index."""
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -3,22 +3,26 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.routing import Mount
 
 from index.documents import document_id
 from service import pages
-from service.access import COOKIE
+from service.access import COOKIE, check_key
 from service.answering import MAX_QUESTION
+from service.app import create_app
 from service.settings import Settings
-from tests.conftest import serving
-from tests.service.html import Html, message, started
+from tests.conftest import ROOT, serving
+from tests.service.html import Html, message, running, started
 from tests.service.town import BRIDGE
 
 KEY = "correct-horse-battery-staple-0123456789"
@@ -212,3 +216,83 @@ def test_with_a_key_any_host_is_served_to_who_has_it(locked: str) -> None:
     for headers, status in (({}, 401), ({"Authorization": f"Bearer {KEY}"}, 200)):
         response = httpx2.get(f"{locked}/documents", headers={"Host": "attest.example", **headers})
         assert response.status_code == status
+
+
+# --- every call, as SECURITY.md says
+
+SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+REFUSALS: list[tuple[bool, dict[str, str]]] = [  # whether a key is set, and the headers of each column
+    (True, {}),
+    (True, {"Authorization": "Bearer wrong"}),
+    (False, {"Host": "evil.example"}),
+    (False, {"Origin": "null"}),
+    (False, {"Origin": "https://evil.example"}),
+]
+
+
+def table(text: str) -> dict[tuple[str, str], list[int]]:
+    """The statuses that a table gives for each call, by method and path."""
+    rows = re.findall(r"^\| `([A-Z]+) (/\S*)` \|((?: \d{3} \|)+)$", text, re.MULTILINE)
+    return {(method, path): [int(status) for status in re.findall(r"\d+", found)] for method, path, found in rows}
+
+
+def calls(routes: Iterable[Any]) -> set[tuple[str, str]]:
+    """Every method and path that an application answers; those of a folder by its first file."""
+    found: set[tuple[str, str]] = set()
+    for route in routes:
+        if methods := getattr(route, "methods", None):
+            found |= {(method, route.path) for method in methods}
+        elif router := getattr(route, "original_router", None):
+            found |= calls(router.routes)
+        else:
+            assert isinstance(route, Mount), route
+            found.add(("GET", f"{route.path}/app.js"))
+    return found
+
+
+def differences(index: Path, told: dict[tuple[str, str], list[int]], more: Callable[[FastAPI], None]) -> list[str]:
+    """What the service does otherwise than a table says; `more` may change the service."""
+    found: list[str] = []
+
+    async def scene(key: str | None) -> None:
+        app = create_app(Settings(index=index, embedder="hashing", api_key=SecretStr(key) if key else None))
+        more(app)
+        found.extend(f"{call} is not in the table" for call in calls(app.routes) - told.keys())
+        async with running(app) as client:
+            for (method, path), statuses in told.items():
+                for (has_key, headers), status in zip(REFUSALS, statuses, strict=True):
+                    if has_key != bool(key):
+                        continue
+                    address = path.replace("{document_id}", document_id("bridge.md"))
+                    body: dict[str, Any] = {"json": {"question": BRIDGE}} if path in ("/ask", "/search") else {}
+                    response = await client.request(method, address, headers=headers, **body)
+                    if response.status_code != status:
+                        found.append(f"{method} {path} with {headers} is {response.status_code}, not {status}")
+                    if status >= 400 and any(words in response.text for words in (BRIDGE, "bridge.md", "1902")):
+                        found.append(f"{method} {path} with {headers} tells of documents")
+                    if "access-control-allow-origin" in response.headers:
+                        found.append(f"{method} {path} lets other sites read it")
+
+    for key in (KEY, None):
+        asyncio.run(scene(key))
+    return found
+
+
+def unchanged(_: FastAPI) -> None:
+    """As it is."""
+
+
+def test_every_call_is_refused_as_the_table_of_security_md_says(town_index: Path) -> None:
+    told = table(SECURITY)
+    assert len(told) > 20
+    assert differences(town_index, told, unchanged) == []
+
+
+def test_a_call_that_is_not_in_the_table_and_one_that_is_open_are_noticed(town_index: Path) -> None:
+    def opened(app: FastAPI) -> None:
+        app.get("/secret")(lambda: BRIDGE)
+        app.dependency_overrides[check_key] = lambda: None
+
+    found = differences(town_index, table(SECURITY), opened)
+    assert "('GET', '/secret') is not in the table" in found
+    assert "GET /documents with {} is 200, not 401" in found
