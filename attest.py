@@ -1,6 +1,7 @@
 """The front door: the command line. Each command imports what it needs when it runs."""
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -437,7 +438,10 @@ def serve(
         ) from None
     host_name = f"[{settings.host}]" if ":" in settings.host else settings.host
     out.print(f"Attest is at http://{host_name}:{listener.getsockname()[1]}/ (open it in a browser; Ctrl+C stops it)")
-    serving.Server(create_app(settings, model), settings.drain).run(sockets=[listener])
+    server = serving.Server(create_app(settings, model), settings.drain)
+    server.run(sockets=[listener])
+    sys.stdout.flush()
+    os._exit(0 if server.started else 1)  # what libraries still do in threads of their own is not waited for
 
 
 app.command()(bench)

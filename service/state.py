@@ -29,6 +29,7 @@ LOOK_AGAIN = 0.5  # seconds, until there is an index, or a new generation of it
 WRITERS = 16  # changes that wait, each with its files on the disk or, of one that replaces, in memory
 AFTER_FAILURE = 5.0  # seconds until an index that cannot be used is looked at again
 PATIENCE = 10.0  # seconds that a change waits for another process that writes
+LOADED_SOON = 5.0  # seconds that the end waits for what is being opened
 LOADING = ("loading", "Models and index are still loading; try again in a moment.")
 BUILDING = ("index-building", "The documents are being indexed; questions can be asked as soon as that is done.")
 
@@ -81,6 +82,8 @@ class State:
 
     def close(self) -> None:
         self._closing.set()
+        if self._loader.is_alive():
+            self._loader.join(LOADED_SOON)
         self.writers.close()
         self.pool.close()
         self._serve(None)

@@ -4,8 +4,8 @@ import io
 import os
 import threading
 import time
-from copy import deepcopy
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import docx
