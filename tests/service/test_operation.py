@@ -125,7 +125,7 @@ def test_questions_are_logged_only_when_asked_for(index: Path) -> None:
 
 
 def test_told_to_end_it_says_so_answers_on_for_a_while_and_then_ends(index: Path) -> None:
-    with served(index, "--drain", "1.5") as (process, address), httpx2.Client(base_url=address) as client:
+    with served(index, "--drain", "4") as (process, address), httpx2.Client(base_url=address) as client:
         assert client.post("/ask", json=ASK).status_code == 200
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -136,7 +136,7 @@ def test_told_to_end_it_says_so_answers_on_for_a_while_and_then_ends(index: Path
         assert httpx2.post(f"{address}/ask", json=ASK).status_code == 200
         assert httpx2.get(f"{address}/livez").status_code == 200
         process.wait(timeout=20)
-        assert 1.2 < time.monotonic() - began < 10
+        assert 3.5 < time.monotonic() - began < 15
         assert process.stderr
         assert process.stderr.read() == ""
 
