@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     log: Literal["text", "json"] = Field(
         default="text", description="how to log: warnings as text, or requests too, as JSON and without their questions"
     )
-    log_questions: bool = Field(default=False, description="log the questions too")
+    log_questions: bool = Field(default=False, description="in JSON, log the questions too")
 
     @field_validator("api_key")
     @classmethod
