@@ -87,6 +87,8 @@ class SentenceTransformerEmbedder:
             logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             logging.set_verbosity_error()  # type: ignore[no-untyped-call]
             return SentenceTransformer(str(path), device="cpu", local_files_only=True)
+        except ImportError as error:
+            raise EmbedderError(f"{self.name} runs in torch, which is not installed here ({error}).") from error
         except (OSError, ValueError, KeyError) as error:
             raise EmbedderError(f"{path} holds no sentence-transformers model that can be loaded: {error}") from error
 

@@ -14,8 +14,10 @@ def model_folder(name: str, repository: str) -> Path:
     """The folder of a model: `name` itself, or the hub's repository. Only one that is not cached is fetched."""
     if Path(name).is_dir():
         return Path(name)
-    from huggingface_hub import snapshot_download
-
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise ModelError(f"{name!r} is not a folder here, and nothing is installed that could fetch it.") from error
     try:
         return Path(snapshot_download(repository, local_files_only=True))
     except Exception as not_cached:

@@ -173,10 +173,12 @@ def check_weights(folder: Path = WEIGHTS) -> None:
 
 def _transformers(name: str) -> SpanReader:
     """Load by folder or from the hub's cache; only a model that is in neither is fetched."""
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
-
+    try:
+        import torch
+        from safetensors import SafetensorError
+        from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+    except ImportError as error:
+        raise ReaderError(f"The reader {name!r} runs in torch, which is not installed here ({error}).") from error
     try:
         path = model_folder(name, name)
         model, loaded = AutoModelForQuestionAnswering.from_pretrained(

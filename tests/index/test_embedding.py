@@ -1,5 +1,6 @@
 """Embedders: vectors of length one, in order, and fingerprints that tell weights apart."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +103,18 @@ def test_tokens_are_counted_without_special_ones_and_uncut(model: Embedder) -> N
     assert model.count_tokens([]) == []
     assert model.count_tokens(["", "oil", "Oil, gas.", "oil " * 1_000]) == [0, 1, 4, 1_000]
     assert model.max_tokens == 254
+
+
+@pytest.mark.parametrize(
+    ("missing", "named", "reason"),
+    [
+        ("sentence_transformers", "", "runs in torch, which is not installed here"),
+        ("huggingface_hub", "who/knows", "'who/knows' is not a folder here, and nothing is installed that could fetch"),
+    ],
+)
+def test_a_model_that_needs_what_is_not_installed_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str, named: str, reason: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(EmbedderError, match=reason):
+        SentenceTransformerEmbedder(named or str(tmp_path)).encode(["It rained."])
