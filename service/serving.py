@@ -107,7 +107,8 @@ class Connection(H11Protocol):
     """
 
     _head: asyncio.TimerHandle | None = None
-    _has_said = False  # something that has not begun yet
+    _has_said = False  # something that waits to be read
+    _is_late = False  # with it
     _waiting: ClassVar[deque[tuple["Connection", bytes]]] = deque()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -123,8 +124,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        is_under_way = self.cycle is not None and not self.cycle.response_complete
-        if is_under_way or data.startswith(_HEALTH):
+        if self._is_under_way or data.startswith(_HEALTH):
             super().data_received(data)
             return
         self._unset_keepalive_if_required()
@@ -134,27 +134,37 @@ class Connection(H11Protocol):
         if len(self._waiting) == 1:
             self.loop.call_soon(self._begin_some)
 
+    @property
+    def _is_under_way(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def _begin_some(self) -> None:
         try:
             for _ in range(min(AT_ONCE, len(self._waiting))):
                 connection, data = self._waiting.popleft()
-                connection._has_said = False
                 if not connection.transport.is_closing():
-                    connection.transport.resume_reading()
-                    H11Protocol.data_received(connection, data)
+                    connection._begin(data)
         finally:
             if self._waiting:
                 self.loop.call_soon(self._begin_some)
+
+    def _begin(self, data: bytes) -> None:
+        self._has_said = False
+        self.transport.resume_reading()
+        super().data_received(data)
+        if self._is_late and not self._is_under_way:
+            self.transport.close()
+        self._is_late = False
 
     def on_response_complete(self) -> None:
         self._wait_for_head(SILENCE)
         super().on_response_complete()  # which begins with the next request if it is there
 
     def shutdown(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self._wait_for_head(AT_THE_DOOR)
-        else:
+        if self._is_under_way:
             super().shutdown()
+        else:
+            self._wait_for_head(AT_THE_DOOR)
 
     def _wait_for_head(self, seconds: float) -> None:
         if self._head:
@@ -163,8 +173,8 @@ class Connection(H11Protocol):
 
     def _give_up(self, before: object) -> None:
         """Close the connection, unless a request has come since then."""
-        if self._has_said:
-            self._wait_for_head(AT_THE_DOOR)
+        if self.cycle is before and self._has_said:
+            self._is_late = True  # unless it has said enough
         elif self.cycle is before:
             self.transport.close()
 

@@ -36,7 +36,7 @@ UPLOADS = 20  # of 200 MB, again and again
 PAUSE = 0.02  # seconds between two looks at health
 HEALTHY = 0.05  # seconds within which the issue wants health to be answered
 RECOVERED = 5.0  # seconds within which questions are answered as before
-LARGE = 9_000_000  # bytes of a document that some ask for and do not read
+LARGE, AGAIN = 200_000, 60  # bytes of a document, and how often some ask for it without reading it
 LAST = 3.0  # seconds before the end at which they read after all
 MOST_MEGABYTES = 700  # that the service may take beside what it had
 TOPICS = ("bridge", "tunnel", "canal", "tower", "harbour", "railway", "market", "school")
@@ -134,9 +134,9 @@ async def dripping(writer: asyncio.StreamWriter, _: str) -> None:
 
 
 async def unread(writer: asyncio.StreamWriter, document: str) -> None:
-    """Take nothing of an answer of many megabytes."""
+    """Take nothing of many megabytes of answers: more than the system keeps for both sides."""
     writer.transport.pause_reading()  # type: ignore[attr-defined]
-    writer.write(f"GET /documents/{document}/text HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    writer.write(f"GET /documents/{document}/text HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() * AGAIN)
 
 
 def stall(host: str, port: int, document: str, of_each: int, seconds: float) -> Counter[str]:
@@ -153,7 +153,7 @@ def stall(host: str, port: int, document: str, of_each: int, seconds: float) -> 
                     if be_slow is unread:
                         await asyncio.sleep(seconds - LAST)
                         writer.transport.resume_reading()  # type: ignore[attr-defined]
-                        await reader.readexactly(LARGE)
+                        await reader.readexactly(LARGE * AGAIN)
                     async with asyncio.timeout(until - time.monotonic()):
                         said = await reader.read(1_000)
                 finally:
@@ -264,6 +264,7 @@ def torture(
     uploads: int = UPLOADS,
     changed: str = "",
     silence: float = 30.0,
+    patience: float = 30.0,
 ) -> Report:
     """Overload a service for so many seconds, and look at it before and afterwards. `changed` as `Served` has it."""
     report = Report()
@@ -271,19 +272,19 @@ def torture(
         index = _indexed(Path(name), embedder)
         with (
             Served(index, "--embedder", embedder, "--remembered", "0", mistake=changed) as served,
-            ProcessPoolExecutor(5, multiprocessing.get_context("spawn")) as processes,
+            ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as processes,
             closing(socket.create_server(("127.0.0.1", 0))) as echo,
         ):
             served.ready()
             change_once(served)
             at = (served.host, served.port)
-            everywhere = [processes.submit(time.sleep, 0.2) for _ in range(5)]
+            everywhere = [processes.submit(time.sleep, 0.2) for _ in range(4)]
             for each in everywhere:
                 each.result()
             threading.Thread(target=echo_for, args=(echo.dup(), 3 * seconds + 100), daemon=True).start()
             before = _questions(served)
             report.question = statistics.median(before)
-            report.quiet = processes.submit(probe, *at, echo.getsockname()[1], min(seconds, 5)).result()
+            report.quiet = processes.submit(probe, *at, echo.getsockname()[1], min(seconds / 4, 5)).result()
             report.descriptors, report.megabytes = [_descriptors(served)], [_megabytes(served)]
             tasks: list[Future[Counter[str]]] = [
                 processes.submit(ask_much, *at, times * PLACES, seconds),
@@ -299,14 +300,14 @@ def torture(
             report.recovery = _recovered(served, 2 * max(before))
             report.asked, report.slow, report.uploads = (task.result() for task in tasks)
             report.latencies = health.result()
-            until = time.monotonic() + silence + 30
+            until = time.monotonic() + silence + patience
             while _descriptors(served) > report.descriptors[0] + 2 and time.monotonic() < until:
                 time.sleep(0.1)
             report.descriptors += [most_open, _descriptors(served)]
             report.megabytes += [most_megabytes, _megabytes(served)]
             if served.process.poll() is not None:
                 report.failures.append("the service has ended")
-            _judge(report, seconds > silence + 10)
+            _judge(report, seconds > silence + 5)
     return report
 
 
