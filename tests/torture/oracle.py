@@ -4,6 +4,7 @@
 """
 
 import argparse
+import logging
 import shutil
 import tempfile
 import time
@@ -150,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.torture.oracle", description="Compare with a dictionary.")
     parser.add_argument("steps", type=int)
     given = parser.parse_args()
+    logging.disable()
     began = time.monotonic()
     print(f"{torture(given.steps, seed=1):,} steps in {time.monotonic() - began:,.0f} s: no difference")
 
