@@ -240,7 +240,7 @@ def _written(folder: Path, given: list[str]) -> list[Document]:
     found = []
     for number, payload in enumerate(given):
         name = "/".join(part[:60] for part in re.split("/+", payload.replace("\0", "")))
-        uri = f"{number} {name}.md"
+        uri = f"{number} {name}_.md"  # a name of the suffix alone would be hidden
         path = folder / uri
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(loaded(payload).encode())
