@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -221,3 +222,29 @@ def test_of_more_connections_than_there_may_be_the_last_are_refused_and_the_othe
                 assert client.post("/documents", files=upload(("b.txt", "The tunnel opened."))).status_code == 201
         finally:
             process.kill()
+
+
+def received(connection: socket.socket) -> bytes:
+    """A whole response, whose body is JSON."""
+    found = b""
+    while not found.endswith(b"}"):
+        found += connection.recv(65_536)
+    return found
+
+
+def test_a_health_check_goes_ahead_of_a_crowd_that_came_before_it(index: Path) -> None:
+    with served(index, "--drain", "0") as (process, address), ExitStack() as opened:
+        at = (address.split("/")[2].split(":")[0], int(address.rpartition(":")[2]))
+        health, *crowd = [opened.enter_context(closing(socket.create_connection(at, 30))) for _ in range(201)]
+        for connection in (health, *crowd):  # so that it has let them in
+            connection.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert received(connection).startswith(b"HTTP/1.1 200 ")
+        process.send_signal(signal.SIGSTOP)
+        for connection in crowd:
+            connection.sendall(b"GET /no/such/page HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        health.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        process.send_signal(signal.SIGCONT)
+        assert received(health).startswith(b"HTTP/1.1 200 ")
+        assert len(select.select(crowd, [], [], 0)[0]) < 100
+        for connection in crowd:
+            assert received(connection).startswith(b"HTTP/1.1 404 ")
