@@ -1,12 +1,12 @@
 # Attest in a container: two stages with torch compile the embedder once, and the image comes without it.
 #
 #   docker build --tag attest .
-#   docker run --name attest --read-only --tmpfs /tmp --publish 127.0.0.1:8000:8000 --volume attest:/data \
+#   docker run --name attest --read-only --tmpfs /tmp:size=1g --publish 127.0.0.1:8000:8000 --volume attest:/data \
 #          --env ATTEST_API_KEY=… attest                              # the page, about the seeds to begin with
 #   docker run --rm --volume attest:/data --volume ~/papers:/documents:ro attest index     # your own documents instead
 #   docker run --rm --volume attest:/data attest ask "…"
 #
-# It writes into /data, and into /tmp while it runs, and nowhere else. A folder that is mounted there in place of a
+# It writes into /data, and into /tmp while it runs, where uploads wait (in memory, so it has a size), and nowhere else. A folder that is mounted there in place of a
 # volume has to belong to user 10001 and begins empty: `attest index` makes its index. It answers with the models that
 # it comes with; others need torch.
 #

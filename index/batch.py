@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.documents import Document, UnreadableFileError, document
+from index.documents import Document, UnreadableFileError, structured
 from index.embedding import Embedder, EmbedderError
-from index.extraction import Extractor
+from index.extraction import Extracted
 from index.passages import MAX_TOKENS, Passage, split
 from index.store import Writer, model_input, model_input_sha256
 
@@ -39,14 +39,20 @@ class Batch:
         self,
         writer: Writer,
         embedder: Embedder,
-        extractor: Extractor,
         reuse_vectors: bool,
         files: int = 0,
         watch: Watch = lambda _: None,
     ) -> None:
+        """Raises EmbedderError for one that takes too few tokens to be of use."""
+        self._limit = min(MAX_TOKENS, embedder.max_tokens - CONTEXT_TOKENS)
+        if self._limit < LEAST_TOKENS:
+            raise EmbedderError(
+                f"{embedder.name} takes {embedder.max_tokens} tokens of a text; "
+                f"at least {LEAST_TOKENS + CONTEXT_TOKENS} are needed."
+            )
         self.documents = self.embedded = 0
         self._writer = writer
-        self._embedder, self._extractor = embedder, extractor
+        self._embedder = embedder
         self._reuse = reuse_vectors
         self._files, self._done, self._watch = files, 0, watch
         self._waiting: list[tuple[Document, list[Passage]]] = []
@@ -63,12 +69,12 @@ class Batch:
     def _tell(self, is_read: bool = False) -> None:
         self._watch(Progress(self._done, self._files, self.embedded, is_read))
 
-    def add(self, uri: str, data: bytes, added: bool = False) -> None:
-        """Read and split one file. Raises UnreadableFileError."""
-        self.put(*read_and_split(uri, data, added, self._embedder, self._extractor))
-
-    def put(self, read: Document, passages: list[Passage]) -> None:
-        """Add or replace a document."""
+    def add(self, uri: str, data: bytes, text: Extracted, added: bool = False) -> None:
+        """Add or replace the document of a file whose text was taken out. Raises UnreadableFileError."""
+        read, structure = structured(uri, data, text, added)
+        passages = split(read, structure, self._embedder.count_tokens, self._limit)
+        if not any(passage.plain_text for passage in passages):
+            raise UnreadableFileError("no sentences, only headings or captions")
         self._waiting.append((read, passages))
         if sum(len(waiting) for _, waiting in self._waiting) >= BATCH_PASSAGES:
             self.flush()
@@ -96,20 +102,3 @@ class Batch:
     def _advance(self, passages: int) -> None:
         self.embedded += passages
         self._tell()
-
-
-def read_and_split(
-    uri: str, data: bytes, added: bool, embedder: Embedder, extractor: Extractor
-) -> tuple[Document, list[Passage]]:
-    """Read and split a file. Raises UnreadableFileError and EmbedderError."""
-    read, structure = document(uri, data, added, extractor)
-    limit = min(MAX_TOKENS, embedder.max_tokens - CONTEXT_TOKENS)
-    if limit < LEAST_TOKENS:
-        raise EmbedderError(
-            f"{embedder.name} takes {embedder.max_tokens} tokens of a text; "
-            f"at least {LEAST_TOKENS + CONTEXT_TOKENS} are needed."
-        )
-    passages = split(read, structure, embedder.count_tokens, limit)
-    if not any(passage.plain_text for passage in passages):
-        raise UnreadableFileError("no sentences, only headings or captions")
-    return read, passages

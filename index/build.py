@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index import originals
-from index.batch import Batch, Watch, read_and_split
+from index.batch import Batch, Watch
 from index.dense import Search
 from index.derived import publish_if_needed
 from index.documents import (
-    Document,
     Folder,
     OutOfReachError,
     UnreadableFileError,
@@ -22,15 +21,16 @@ from index.documents import (
     file_name,
     find_files,
     read_bytes,
+    taken_out,
 )
 from index.embedding import Embedder
-from index.errors import StoreError, in_words
-from index.extraction import Extractor
-from index.passages import Passage
+from index.errors import StoreError, in_words, not_written
+from index.extraction import Extracted, Extractor
 from index.store import Kind, Listing, Meta, Store, Writer, check_embedder, make_directory
 from index.writing import Tell, alone, clear, opened_or_anew, writing
 
 log = logging.getLogger(__name__)
+MAX_TEXTS = 100_000_000  # code points of files that are added together
 SUGGESTIONS = ".attestsuggestions"
 
 
@@ -96,12 +96,12 @@ def build(
                 before = store.meta()
                 is_current = before is not None and before.embedder_sha256 == embedder.fingerprint
                 listed = store.listing()
-                batch = Batch(writer, embedder, extractor, is_current, len(found.files), watch)
-                kept, unread = _read(batch, found, listed if is_current else [])
+                batch = Batch(writer, embedder, is_current, len(found.files), watch)
+                kept, unread = _read(batch, extractor, found, listed if is_current else [])
                 gone = [each.ref.id for each in listed if kept and not each.added and each.ref.id not in kept]
                 if kept:
                     if not is_current:  # those that were added, by another embedder or lost with a damaged store
-                        _add_again(batch, directory, kept, listed if before else None)
+                        _add_again(batch, extractor, directory, kept, listed if before else None)
                     batch.read()
                     for missing in gone:
                         writer.delete(missing)
@@ -133,7 +133,9 @@ def build(
             )
 
 
-def _read(batch: Batch, found: Folder, listed: Sequence[Listing]) -> tuple[set[str], tuple[tuple[str, str], ...]]:
+def _read(
+    batch: Batch, extractor: Extractor, found: Folder, listed: Sequence[Listing]
+) -> tuple[set[str], tuple[tuple[str, str], ...]]:
     """Read the files that are not `listed` as they are; the ids of what the index has then, and what was not read."""
     stored = {listing.ref.id: listing for listing in listed}
     kept: set[str] = set()
@@ -142,7 +144,7 @@ def _read(batch: Batch, found: Folder, listed: Sequence[Listing]) -> tuple[set[s
         try:
             data = read_bytes(uri, path)
             if not _is_stored(stored.get(document_id(uri)), data):
-                batch.add(uri, data)
+                batch.add(uri, data, taken_out(uri, data, extractor))
             kept.add(document_id(uri))
         except UnreadableFileError as error:
             if isinstance(error, OutOfReachError) and document_id(uri) in stored:
@@ -152,13 +154,16 @@ def _read(batch: Batch, found: Folder, listed: Sequence[Listing]) -> tuple[set[s
     return kept, tuple(unread)
 
 
-def _add_again(batch: Batch, directory: Path, kept: Collection[str], listed: Sequence[Listing] | None) -> None:
+def _add_again(
+    batch: Batch, extractor: Extractor, directory: Path, kept: Collection[str], listed: Sequence[Listing] | None
+) -> None:
     """Read the files of documents that were added anew, but for those whose names the folder has now.
 
     Where the store is lost, and with it what was `listed`, all files count. Raises StoreError rather than lose one.
     """
-    files = dict(originals.every(directory))
+    files, mend = dict(originals.every(directory)), "Put it back, or remove that file to go on without it."
     if listed is not None:
+        mend = "Remove it with: attest rm"
         refs = [listing.ref for listing in listed if listing.added]
         files = {ref.uri: originals.path(directory, ref.sha256, ref.uri) for ref in refs}
     for uri, path in files.items():
@@ -168,11 +173,10 @@ def _add_again(batch: Batch, directory: Path, kept: Collection[str], listed: Seq
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != path.parent.name:
                 raise UnreadableFileError("it is not what was added")
-            batch.add(uri, data, added=True)
+            batch.add(uri, data, taken_out(uri, data, extractor), added=True)
         except (UnreadableFileError, OSError) as error:
             raise StoreError(
-                f"{uri}, which was added, cannot be read any more from {path} ({in_words(error)}). "
-                "Remove it with: attest rm"
+                f"{uri}, which was added, cannot be read any more from {path} ({in_words(error)}). {mend}"
             ) from error
 
 
@@ -194,37 +198,44 @@ def add(
     among it, and EmbedderError; and KeyError with the id of a document that is not there, if it `must_exist`.
     """
     with Extractor() as extractor:
-        read = _documents(
-            files, embedder, extractor, must_exist
+        texts = _texts(
+            directory, files, extractor, must_exist
         )  # which may take long, and so before others have to wait
         with writing(directory, patience, waiting) as store, store.transaction() as writer:
             before = store.meta() or Meta.of(embedder)
             check_embedder(before, directory, embedder)
-            batch = Batch(writer, embedder, extractor, reuse_vectors=True)
+            batch = Batch(writer, embedder, reuse_vectors=True)
+            ids = [document_id(uri) for uri, _ in files]
             if not before.generation:  # what a store that is lost had, comes back
-                _add_again(batch, directory, {found.id for found, _ in read}, None)
+                _add_again(batch, extractor, directory, ids, None)
             stored = {listing.ref.id: listing for listing in store.listing()}
-            for found, passages in read:
-                listing = stored.get(found.id)
+            unread = []
+            for id_, (uri, data), text in zip(ids, files, texts, strict=True):
+                listing = stored.get(id_)
                 if must_exist and not listing:
-                    raise KeyError(found.id)
-                if not (listing and listing.added and listing.ref.sha256 == found.ref.sha256):
-                    batch.put(found, passages)
+                    raise KeyError(id_)
+                try:
+                    if not (listing and listing.added and listing.ref.sha256 == hashlib.sha256(data).hexdigest()):
+                        batch.add(uri, data, text, added=True)
+                except UnreadableFileError as error:
+                    unread.append((uri, str(error)))
+            if unread:
+                raise UnreadableFilesError(unread)
             batch.read()
             for uri, data in files:
                 originals.keep(directory, uri, data)
-            ids = [found.id for found, _ in read]
             if not batch.documents:
                 return Change(before.generation, tuple(store.listing(id_)[0] for id_ in ids))
             return _changed(store, writer, before, ids)
 
 
-def _documents(
-    files: Sequence[tuple[str, bytes]], embedder: Embedder, extractor: Extractor, are_indexed: bool
-) -> list[tuple[Document, list[Passage]]]:
-    """Read files that are added by themselves. Raises UnreadableFilesError and EmbedderError."""
-    read, unread = [], []
+def _texts(
+    directory: Path, files: Sequence[tuple[str, bytes]], extractor: Extractor, are_indexed: bool
+) -> list[Extracted]:
+    """The texts of files that are added by themselves. Raises UnreadableFilesError and StoreError."""
+    texts, unread = [], []
     given = Counter(uri for uri, _ in files)
+    room = MAX_TEXTS
     for uri, data in files:
         try:
             if given[uri] > 1:
@@ -232,12 +243,18 @@ def _documents(
             if not are_indexed:
                 file_name(uri)
             originals.check_name(uri)
-            read.append(read_and_split(uri, data, True, embedder, extractor))
+            found = taken_out(uri, data, extractor)
+            room -= len(found.text)
+            if room < 0:
+                raise UnreadableFileError(f"more than {MAX_TEXTS // 1_000_000} million characters together; add fewer")
+            texts.append(found)
         except UnreadableFileError as error:
             unread.append((uri, str(error)))
+        except OSError as error:  # of the process that takes it out
+            raise not_written(directory, error) from error
     if unread:
         raise UnreadableFilesError(unread)
-    return read
+    return texts
 
 
 def remove(

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from index.dense import DenseIndex, Search
 from index.errors import StoreError, in_words, not_written
 from index.lexical import LexicalIndex
+from index.models import file_sha256
 from index.passages import context
 from index.store import Meta, Store, sync
 
@@ -171,8 +172,4 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _hashes(directory: Path) -> dict[str, str]:
-    hashes = {}
-    for path in _files(directory):
-        with path.open("rb") as opened:
-            hashes[path.relative_to(directory).as_posix()] = hashlib.file_digest(opened, "sha256").hexdigest()
-    return hashes
+    return {path.relative_to(directory).as_posix(): file_sha256(path) for path in _files(directory)}

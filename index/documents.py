@@ -118,7 +118,11 @@ def document(
     uri: str, data: bytes, added: bool = False, extractor: Extractor | None = None
 ) -> tuple[Document, Structure]:
     """Read a file's bytes into a Document and the structure of its text. Raises UnreadableFileError."""
-    found = _taken_out(uri, data, extractor)
+    return structured(uri, data, taken_out(uri, data, extractor), added)
+
+
+def structured(uri: str, data: bytes, found: Extracted, added: bool = False) -> tuple[Document, Structure]:
+    """A Document and the structure of its text, once that was taken out of its file."""
     structure = parse(found.text)
     title = _words(found.title or structure.title or "") or PurePosixPath(uri).stem
     lang = structure.lang or stated_language(found.lang or "") or language(_beginning(found.text, structure.blocks))
@@ -128,7 +132,7 @@ def document(
     return Document(ref, found.text, found.url or address(structure.url or ""), sections, found.pages, added), structure
 
 
-def _taken_out(uri: str, data: bytes, extractor: Extractor | None) -> Extracted:
+def taken_out(uri: str, data: bytes, extractor: Extractor | None = None) -> Extracted:
     """The text of a file. Raises UnreadableFileError."""
     if not uri.lower().endswith(EXTRACTED):
         return Extracted(decode(data))

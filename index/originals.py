@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from index.documents import DocumentRef, UnreadableFileError, read_bytes
-from index.models import file_sha256
 from index.store import Store, make_directory, sync
 
 FOLDER_NAME = "originals"  # in an index's directory
@@ -53,10 +52,9 @@ def settle(directory: Path, needed: Collection[tuple[str, str]]) -> None:
 
 
 def every(directory: Path) -> Iterator[tuple[str, Path]]:
-    """The name and the path of each file that is known and is what it was."""
+    """The name and the path of each file that is known."""
     for found in sorted((directory / FOLDER_NAME).glob("*/[!.]*")):
-        if file_sha256(found) == found.parent.name:
-            yield found.name.replace("%2F", "/").replace("%25", "%"), found
+        yield found.name.replace("%2F", "/").replace("%25", "%"), found
 
 
 def read(store: Store, document_id: str) -> tuple[bytes, DocumentRef]:

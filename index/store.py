@@ -12,7 +12,7 @@ import os
 import shlex
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -30,7 +30,7 @@ from index.passages import Passage, context
 FILE_NAME = "attest.sqlite"
 DEFAULT_DIRECTORY = ".attest"
 # Raise it whenever the tables change, or the same files would give other documents, sections or passages than before.
-FORMAT = 3
+FORMAT = 4
 Kind = Literal["auto", "exact", "ivf"]  # of dense index
 BATCH = 4_096  # vectors
 MAX_UNREAD = 1_000  # files that are remembered as not read
@@ -141,6 +141,8 @@ class Store:
             (found,) = store._rows("PRAGMA quick_check(1)")[0]
             if found != "ok":
                 raise _damaged(directory, found)
+            if not store._has_tables():  # whoever began to make it was killed
+                raise MissingStoreError(f"There is no index in {directory}. Make one with: {command(directory)}")
             store.meta()
             store.counts()
         except BaseException:
@@ -159,7 +161,7 @@ class Store:
             return None
         store = cls(directory, _connect(path, to_read=True))
         try:
-            meta = store.meta()
+            meta = store.meta() if store._has_tables() else None
             return (meta.generation, meta.fingerprint) if meta else None
         finally:
             store.close()
@@ -173,10 +175,11 @@ class Store:
         make_directory(directory)
         path = directory / FILE_NAME
         if path.is_file() and path.stat().st_size:
-            cls.open(directory).close()
+            with suppress(MissingStoreError):
+                cls.open(directory).close()
         store = cls(directory, _connect(path))
         try:
-            if not store._rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
+            if not store._has_tables():
                 with store.transaction():
                     for statement in _SCHEMA.split(";"):
                         store._rows(statement)
@@ -193,8 +196,12 @@ class Store:
         self.close()
 
     def close(self) -> None:
+        self.document.cache_clear()  # it holds this store, and so would keep its texts for a while
         with self._lock:
             self._connection.close()
+
+    def _has_tables(self) -> bool:
+        return bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"))
 
     def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -243,13 +250,15 @@ class Store:
     def has_document(self, document_id: str) -> bool:
         return bool(self._rows("SELECT 1 FROM documents WHERE id = ?", (document_id,)))
 
-    def candidates(self, numbers: Iterable[int]) -> dict[int, tuple[str, Vectors]]:
-        """The ids and vectors of the passages with these numbers. Raises DamagedStoreError."""
+    def candidates(self, numbers: Collection[int]) -> dict[int, tuple[str, Vectors]]:
+        """The ids and vectors of the passages with these numbers. Raises DamagedStoreError, also if one is missing."""
         query = f"SELECT {_PASSAGE}, digest, number FROM passages WHERE number IN (SELECT value FROM json_each(?))"
         found = {}
         for *row, number in self._rows(query, (json.dumps(list(numbers)),)):
             self._verify(row, f"the passage {row[0]}")
             found[number] = (row[0], np.frombuffer(row[7], dtype="<f4"))
+        if missing := set(numbers) - set(found):
+            raise _damaged(self.directory, f"the passage with the number {min(missing)} is missing")
         return found
 
     def passage(self, number: int) -> tuple[Passage, DocumentRef]:
@@ -296,12 +305,16 @@ class Store:
         Whether all of it is there: not while somebody else reads an older generation. Raises StoreError.
         """
         path = self.directory / FILE_NAME
+        if Store.generation(self.directory) is None:
+            return False
         with Store(self.directory, _connect(path)) as writing:
             ((busy, logged, moved),) = writing._rows("PRAGMA wal_checkpoint(PASSIVE)")
         if busy or logged != moved:
             return False
         with Store(self.directory, _connect(path, to_read=True)) as again:
             again._begin()
+            if again.meta() != self.meta():  # it is another index by now
+                return False
             with self._lock:
                 self._connection, again._connection = again._connection, self._connection
         return True
@@ -317,6 +330,13 @@ class Store:
             self._document(listing.ref.id)
         for _ in self.all_passages():
             pass
+        self.check_contents()
+
+    def check_contents(self) -> None:
+        """Whether nothing is missing, and nothing too much. Raises DamagedStoreError."""
+        meta = self.meta()
+        if meta and meta.fingerprint != _fingerprint(self._connection, meta.embedder_sha256):
+            raise _damaged(self.directory, "documents or passages are missing")
 
     def _passage(self, row: Sequence[Any]) -> tuple[Passage, DocumentRef]:
         self._verify(row, f"the passage {row[0]}")
@@ -400,13 +420,10 @@ class Writer:
 
     def finish(self, meta: Meta) -> None:
         """Record what this generation is made with; its fingerprint is found here."""
-        contents = hashlib.sha256(f"{FORMAT} {meta.embedder_sha256}\n".encode())
-        for row in self._connection.execute("SELECT digest FROM documents ORDER BY id"):
-            contents.update(f"{row[0]}\n".encode())
         beyond = len(meta.unread[MAX_UNREAD:])
         made = replace(
             meta,
-            fingerprint=contents.hexdigest(),
+            fingerprint=_fingerprint(self._connection, meta.embedder_sha256),
             unread=meta.unread[:MAX_UNREAD],
             more_unread=meta.more_unread + beyond,
         )
@@ -433,6 +450,19 @@ def make_directory(directory: Path) -> None:
         directory.mkdir(exist_ok=True)  # an error if it is a file
     except OSError as error:
         raise StoreError(f"{directory} is no folder, and cannot be made one: {error.strerror}.") from error
+
+
+def _fingerprint(connection: sqlite3.Connection, embedder_sha256: str) -> str:
+    """A sha256 over all documents and passages and what made their vectors, whatever was indexed first."""
+    contents = hashlib.sha256(f"{FORMAT} {embedder_sha256}\n".encode())
+    for query in (
+        "SELECT digest FROM documents ORDER BY id",
+        "SELECT digest FROM passages ORDER BY document_id, start",
+    ):
+        contents.update(b"\n")
+        for row in connection.execute(query):
+            contents.update(f"{row[0]}\n".encode())
+    return contents.hexdigest()
 
 
 def _digest(row: Sequence[Any]) -> str:

@@ -13,8 +13,8 @@ from index.store import Store
 def problems(store: Store) -> Iterator[str]:
     """Yield what is not as it was stored, in words; nothing if all is.
 
-    Every document and passage is held against its digest, every passage and sentence against its document, the files
-    of added documents against their sha256, and the search indexes against their manifest.
+    All of them together are held against the fingerprint, each document and passage against its digest, every passage
+    and sentence against its document, the files of added documents against their sha256, and the search indexes against their manifest.
     """
     for listing in store.listing():
         try:
@@ -34,6 +34,10 @@ def problems(store: Store) -> Iterator[str]:
                 yield f"{listing.ref.uri}: the passage {passage.id} has a sentence outside of it"
         if listing.added:
             yield from _original(store.directory, listing.ref.sha256, listing.ref.uri)
+    try:
+        store.check_contents()
+    except StoreError as error:
+        yield str(error)
     meta = store.meta()
     if meta:
         directory = store.directory / derived.FOLDER_NAME / str(meta.generation)

@@ -35,8 +35,10 @@ def writing(directory: Path, patience: float = -1, waiting: Tell = log.warning) 
     make_directory(directory)
     try:
         with alone(directory, patience, waiting), Store.create(directory) as store:
-            yield store
-            clear(store)
+            try:
+                yield store
+            finally:
+                clear(store)  # after a failure, of what it had kept
     except OSError as error:
         raise not_written(directory, error) from error
 
@@ -73,6 +75,8 @@ def is_being_written(directory: Path) -> bool:
             return False
     except Timeout:
         return True
+    except OSError:  # who cannot even look is told by what it tries next
+        return False
 
 
 @contextmanager

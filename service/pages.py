@@ -25,7 +25,7 @@ from service.access import COOKIE, check_key, grant
 from service.answering import QuestionError
 from service.confidence import percent
 from service.problems import ProblemError
-from service.state import ServingOf, StateOf
+from service.state import Download, ServingOf, StateOf
 
 STATIC = Path(__file__).with_name("static")
 MAX_FORM = 32_768  # bytes: the address to come back to holds a question, and is encoded twice
@@ -108,16 +108,17 @@ async def answer(
 
 
 @guarded.get("/documents/{document_id}/view")
-def view(
+async def view(
     document_id: str,
     serving: ServingOf,
+    place: Download,
     start: Annotated[int | None, Query(ge=0)] = None,
     end: Annotated[int | None, Query(ge=0)] = None,
     sha256: str | None = None,
 ) -> HTMLResponse:
     """A document to be read, with the quote [start, end) marked if it still is the one with this sha256."""
     try:
-        document = serving.answerer.retriever.store.document(document_id)
+        document = await place.run(serving.answerer.retriever.store.document, document_id)
     except KeyError:
         raise _unknown() from None
     quote = None
@@ -130,7 +131,9 @@ def view(
     if quote and not quote[0] < quote[1] <= len(document.text):
         raise _invalid(f"The document has {len(document.text):,} characters; there is no such quote in it.")
     link = document.url if document.url and document.url.startswith(("http://", "https://")) else None
-    return _page("view.html", document=document, quote=quote, link=link, parts=parts(document.text, quote))
+    return await place.run(
+        lambda: _page("view.html", document=document, quote=quote, link=link, parts=parts(document.text, quote))
+    )
 
 
 @pages.post("/session")

@@ -64,11 +64,12 @@ class Pool:
         return self._taken
 
     def close(self) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        """Begin no more calls. Those at work are not waited for: they may take long, and can be killed at any moment."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class Place:
-    """A place in a pool, for one call. It is free once it was left and the call, if there was one, has ended."""
+    """A place in a pool, for one call after the other. It is free once it was left and the last one has ended."""
 
     def __init__(self, executor: ThreadPoolExecutor, free: Callable[[object], None]) -> None:
         self._executor, self._free = executor, free

@@ -85,11 +85,11 @@ def install(app: FastAPI) -> None:
     """Make every error of an app a problem, FastAPI's own among them."""
 
     @app.exception_handler(ProblemError)
-    def _problem(request: Request, error: ProblemError) -> ProblemResponse:
+    async def _problem(request: Request, error: ProblemError) -> ProblemResponse:
         return problem_response(_id(request), error.status, error.kind, error.detail, error.errors, error.headers)
 
     @app.exception_handler(StoreError)
-    def _unusable(request: Request, error: StoreError) -> ProblemResponse:
+    async def _unusable(request: Request, error: StoreError) -> ProblemResponse:
         log.error("%s", error)
         if isinstance(error, FullStoreError):
             return problem_response(_id(request), 507, "disk-full", str(error))
@@ -97,13 +97,13 @@ def install(app: FastAPI) -> None:
         return problem_response(_id(request), 503, kind, str(error), headers={"Retry-After": "5"})
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(request: Request, error: RequestValidationError) -> ProblemResponse:
+    async def _invalid(request: Request, error: RequestValidationError) -> ProblemResponse:
         errors = [FieldError(field=_field(item), message=_message(item)) for item in error.errors()]
         detail = "; ".join(f"{item.field}: {item.message}" for item in errors)
         return problem_response(_id(request), 422, "invalid-request", detail, errors)
 
     @app.exception_handler(HTTPException)
-    def _http(request: Request, error: HTTPException) -> ProblemResponse:
+    async def _http(request: Request, error: HTTPException) -> ProblemResponse:
         if error.status_code == 413:
             return problem_response(_id(request), 413, "too-large", f"The request has {error.detail}.")
         if error.status_code == 400 and error.detail != _UNPARSABLE:  # of a multipart body

@@ -39,7 +39,7 @@ from service.examples import response
 from service.metrics import MEDIA_TYPE
 from service.pool import Place
 from service.problems import FieldError, Problem, ProblemError
-from service.state import Serving, ServingOf, StateOf
+from service.state import Download, Serving, ServingOf, StateOf
 from service.suggestions import offered
 from service.uploads import MAX_FILES, body, contents, files
 
@@ -73,7 +73,10 @@ changes = APIRouter(
         408: _problem("The request did not come to its end in time. Nothing was changed."),
         413: _problem("A file, or all of them together, is too large."),
         422: _problem("A file cannot be read; `errors` names it. Nothing was changed."),
-        503: _problem("Another process writes to the index, or too many changes wait. Nothing was changed."),
+        503: _problem(
+            "Another process writes to the index, or too many changes wait: nothing was changed. Or the change is on the "
+            "disk and not served yet (`not-served-yet`)."
+        ),
         507: _problem("The disk is full. Nothing was changed."),
     },
 )
@@ -108,10 +111,16 @@ def figures(state: StateOf) -> Response:
         503: _problem("Models and index are loading or cannot be loaded, or the service is about to end."),
     },
 )
-async def readyz(state: StateOf, _: ServingOf) -> Health:
-    """Models and index are loaded, and the service goes on."""
+async def readyz(state: StateOf) -> Health:
+    """Models and index are loaded, and the service goes on. What keeps it from that is told to those with the key."""
     if state.draining:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "The service is about to end.")
+    try:
+        state.take().give_back()
+    except ProblemError as error:
+        raise ProblemError(
+            error.status, error.kind, "No question can be answered now.", headers=error.headers
+        ) from None
     return Health(status="ok")
 
 
@@ -126,8 +135,10 @@ async def ask(request: AskRequest, state: StateOf, serving: ServingOf, http: Req
 
 
 @data.post("/search", tags=["questions"], responses={200: response(examples.SEARCH), **INVALID})
-async def search(request: SearchRequest, state: StateOf, serving: ServingOf) -> SearchResponse:
+async def search(request: SearchRequest, state: StateOf, serving: ServingOf, http: Request) -> SearchResponse:
     """Find the passages nearest to a question."""
+    if state.settings.log_questions:
+        http.state.question = request.question
     hits = await state.pool.run(serving.answerer.search, request.question, request.top_k)
     return SearchResponse(
         hits=[
@@ -177,9 +188,9 @@ def document(document_id: str, serving: ServingOf) -> DocumentDetail:
     response_class=PlainTextResponse,
     responses={**UNKNOWN, 200: {"content": {"text/plain": {"example": "The Soviet Union established …"}}}},
 )
-def text(document_id: str, serving: ServingOf) -> Response:
+async def text(document_id: str, serving: ServingOf, place: Download) -> Response:
     """The exact text that offsets refer to, in code points; its ETag is the document's sha256."""
-    found = _document(serving, document_id)
+    found = await place.run(_document, serving, document_id)
     return PlainTextResponse(found.text, headers={"ETag": f'"{found.ref.sha256}"'})
 
 
@@ -192,10 +203,10 @@ def text(document_id: str, serving: ServingOf) -> Response:
         404: _problem("There is no document with this id, or its file is no longer what was indexed."),
     },
 )
-def original(document_id: str, serving: ServingOf) -> Response:
+async def original(document_id: str, serving: ServingOf, place: Download) -> Response:
     """The file that a document was read from, byte for byte; its sha256 is the document's."""
     try:
-        data, ref = originals.read(serving.answerer.retriever.store, document_id)
+        data, ref = await place.run(originals.read, serving.answerer.retriever.store, document_id)
     except KeyError as error:
         raise _unknown(document_id) from error
     except UnreadableFileError as error:
@@ -206,10 +217,10 @@ def original(document_id: str, serving: ServingOf) -> Response:
 
 
 @data.get("/documents/{document_id}/markup", tags=["documents"], responses={200: response(examples.MARKUP), **UNKNOWN})
-def markup(document_id: str, serving: ServingOf) -> MarkupResponse:
+async def markup(document_id: str, serving: ServingOf, place: Download) -> MarkupResponse:
     """Where headings, emphasis, links and the signs of markup stand in the text, for showing it."""
-    found = _document(serving, document_id)
-    return MarkupResponse(sha256=found.ref.sha256, runs=list(runs(found.text)))
+    found = await place.run(_document, serving, document_id)
+    return await place.run(lambda: MarkupResponse(sha256=found.ref.sha256, runs=list(runs(found.text))))
 
 
 @changes.post(
@@ -253,9 +264,10 @@ async def add(request: Request, state: StateOf) -> ChangeResponse:
     responses={200: response(examples.CHANGE), **UNKNOWN},
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
 )
-async def replace(document_id: str, request: Request, state: StateOf, serving: ServingOf) -> ChangeResponse:
+async def replace(document_id: str, request: Request, state: StateOf) -> ChangeResponse:
     """Replace a document by the file in the body, which keeps its name."""
-    uri = next((each.ref.uri for each in serving.listing if each.ref.id == document_id), None)
+    with state.taken() as serving:  # for no longer than that: what is waited for makes another
+        uri = next((each.ref.uri for each in serving.listing if each.ref.id == document_id), None)
     if uri is None:
         raise _unknown(document_id)
     with state.writers.place() as place:

@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from index.writing import fold, is_being_written
 from service import confidence, suggestions
 from service.answering import Answer, Answerer
 from service.metrics import Metrics
-from service.pool import Pool
+from service.pool import Place, Pool
 from service.problems import ProblemError
 from service.reader import ReaderError
 from service.settings import Settings
@@ -67,6 +67,7 @@ class State:
         self.folded = 0  # the generation up to which the index's log is in its file
         self.pool = Pool(settings.workers, settings.queue)
         self.writers = Pool(1, WRITERS)
+        self.downloads = Pool(settings.workers, settings.queue)
         self._embedder = embedder
         self._serving: Serving | None = None
         self._waiting = LOADING
@@ -86,6 +87,7 @@ class State:
             self._loader.join(LOADED_SOON)
         self.writers.close()
         self.pool.close()
+        self.downloads.close()
         self._serve(None)
 
     def take(self) -> Serving:
@@ -105,6 +107,15 @@ class State:
         answer = await self.pool.run(serving.answerer.ask, question, **how)
         self.metrics.answer(answer)
         return answer
+
+    @contextmanager
+    def taken(self) -> Iterator[Serving]:
+        """The newest generation while the block lasts. Raises ProblemError 503 until there is one."""
+        serving = self.take()
+        try:
+            yield serving
+        finally:
+            serving.give_back()
 
     def add(self, files: Sequence[tuple[str, bytes]]) -> Change:
         """Add documents and serve them. Raises as `build.add`."""
@@ -137,13 +148,9 @@ class State:
 
     def _fold(self) -> None:
         """Keep the index's log from growing, once what was served before is used no more."""
-        with suppress(ProblemError):
-            serving = self.take()
-            try:
-                if self.folded != serving.generation[0] and fold(serving.answerer.retriever.store):
-                    self.folded = serving.generation[0]
-            finally:
-                serving.give_back()
+        with suppress(ProblemError), self.taken() as serving:
+            if self.folded != serving.generation[0] and fold(serving.answerer.retriever.store):
+                self.folded = serving.generation[0]
 
     def _keep_up(self) -> None:
         """Open the index, and then each new generation, whoever makes it."""
@@ -180,16 +187,13 @@ class State:
 
     def _suggest(self) -> None:
         """Find the questions to begin with for what is served, once it has been served for a while."""
-        with suppress(ProblemError):
-            serving = self.take()
+        with suppress(ProblemError), self.taken() as serving:
             try:
                 tried, self._settled = self._settled, (serving.generation, serving.generation == self._settled[0])
                 if self._settled[1] and not tried[1] and not suggestions.are_current(serving.answerer):
                     suggestions.renew(serving.answerer)
             except OSError as error:
                 log.warning("No questions to begin with are offered: %s", error)
-            finally:
-                serving.give_back()
 
     def _bring_up_to_date(self) -> None:
         """Open the newest generation, unless it is being served. Raises StoreError, EmbedderError and ReaderError."""
@@ -244,12 +248,16 @@ StateOf = Annotated[State, Depends(state_of)]
 
 
 async def serving(state: StateOf) -> AsyncIterator[Serving]:
-    """One generation from the start of a request to its end."""
-    found = state.take()
-    try:
+    """One generation from the start of a request until its answer is made, however long its client takes it."""
+    with state.taken() as found:
         yield found
-    finally:
-        found.give_back()
 
 
-ServingOf = Annotated[Serving, Depends(serving)]
+async def download(state: StateOf) -> AsyncIterator[Place]:
+    """A place for an answer that may be large, until its client has it."""
+    with state.downloads.place() as place:
+        yield place
+
+
+ServingOf = Annotated[Serving, Depends(serving, scope="function")]
+Download = Annotated[Place, Depends(download)]

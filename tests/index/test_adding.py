@@ -87,13 +87,13 @@ def test_a_path_too_long_for_the_name_of_a_file_is_refused_in_words(
 def test_a_file_is_read_before_other_writers_have_to_wait(
     tmp_path: Path, hashing: HashingEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = documents.document
+    take_out = documents.taken_out
 
-    def reading(uri: str, data: bytes, *others: Any) -> Any:
+    def taking_out(uri: str, data: bytes, *others: Any) -> Any:
         assert not is_being_written(tmp_path)
-        return read(uri, data, *others)
+        return take_out(uri, data, *others)
 
-    monkeypatch.setattr("index.batch.document", reading)
+    monkeypatch.setattr("index.build.taken_out", taking_out)
     add(tmp_path, [("a.txt", BRIDGE)], hashing)
     assert found(tmp_path, "opened") == [("a.txt", BRIDGE.decode())]
 

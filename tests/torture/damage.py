@@ -89,7 +89,7 @@ def torture(times: int, seed: int) -> Tally:
     with tempfile.TemporaryDirectory() as name:
         indexes = {kind: indexed(Path(name) / kind, kind) for kind in ("exact", "ivf")}
         expected = {kind: answers(index) for kind, index in indexes.items()}
-        for number in range(times):
+        while (number := tally.damaged.total()) < times:
             kind = chance.choice(list(indexes))
             index = indexes[kind]
             with Store.open(index) as store:
