@@ -305,8 +305,6 @@ class Store:
         Whether all of it is there: not while somebody else reads an older generation. Raises StoreError.
         """
         path = self.directory / FILE_NAME
-        if Store.generation(self.directory) is None:
-            return False
         with Store(self.directory, _connect(path)) as writing:
             ((busy, logged, moved),) = writing._rows("PRAGMA wal_checkpoint(PASSIVE)")
         if busy or logged != moved:
@@ -322,7 +320,7 @@ class Store:
     def _begin(self) -> None:
         """See one generation from here on: a transaction begins with what it first reads."""
         self._rows("BEGIN")
-        self._rows("SELECT 1 FROM meta")
+        self._rows("SELECT 1 FROM sqlite_master")
 
     def check(self) -> None:
         """Read everything once. Raises DamagedStoreError."""
@@ -341,7 +339,10 @@ class Store:
     def _passage(self, row: Sequence[Any]) -> tuple[Passage, DocumentRef]:
         self._verify(row, f"the passage {row[0]}")
         id_, document_id, start, end, section, sentences, *_ = row
-        document = self.document(document_id)
+        try:
+            document = self.document(document_id)
+        except KeyError:
+            raise _damaged(self.directory, f"the document {document_id} is missing") from None
         slices = tuple((left, right) for left, right in json.loads(sentences))
         return Passage(id_, document_id, start, end, section, slices, document.text[start:end]), document.ref
 

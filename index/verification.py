@@ -14,7 +14,8 @@ def problems(store: Store) -> Iterator[str]:
     """Yield what is not as it was stored, in words; nothing if all is.
 
     All of them together are held against the fingerprint, each document and passage against its digest, every passage
-    and sentence against its document, the files of added documents against their sha256, and the search indexes against their manifest.
+    and sentence against its document, the files of added documents against their sha256, and the search indexes against
+    their manifest.
     """
     for listing in store.listing():
         try:

@@ -59,6 +59,8 @@ def clear(store: Store) -> None:
 
 def fold(store: Store) -> bool:
     """Keep the write-ahead log from growing while this store is read, if no process writes; whether that is done."""
+    if not (store.directory / FILE_NAME).exists():
+        return False
     try:
         with alone(store.directory, PATIENCE, waiting=lambda _: None):
             return store.folded()

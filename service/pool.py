@@ -64,7 +64,7 @@ class Pool:
         return self._taken
 
     def close(self) -> None:
-        """Begin no more calls. Those at work are not waited for: they may take long, and can be killed at any moment."""
+        """Begin no more calls. Those at work are not waited for: they may take long, and can be killed."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

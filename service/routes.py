@@ -74,8 +74,8 @@ changes = APIRouter(
         413: _problem("A file, or all of them together, is too large."),
         422: _problem("A file cannot be read; `errors` names it. Nothing was changed."),
         503: _problem(
-            "Another process writes to the index, or too many changes wait: nothing was changed. Or the change is on the "
-            "disk and not served yet (`not-served-yet`)."
+            "Another process writes to the index, or too many changes wait: nothing was changed. "
+            "Or the change is on the disk and not served yet (`not-served-yet`)."
         ),
         507: _problem("The disk is full. Nothing was changed."),
     },
@@ -112,15 +112,16 @@ def figures(state: StateOf) -> Response:
     },
 )
 async def readyz(state: StateOf) -> Health:
-    """Models and index are loaded, and the service goes on. What keeps it from that is told to those with the key."""
+    """Models and index are loaded, and the service goes on. With a key set, it does not say why not."""
     if state.draining:
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "The service is about to end.")
     try:
         state.take().give_back()
     except ProblemError as error:
-        raise ProblemError(
-            error.status, error.kind, "No question can be answered now.", headers=error.headers
-        ) from None
+        if state.settings.api_key is None:
+            raise
+        detail = "No question can be answered now."  # the rest names files, to whoever asks
+        raise ProblemError(error.status, error.kind, detail, headers=error.headers) from None
     return Health(status="ok")
 
 

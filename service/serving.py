@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import ClassVar
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from pythonjsonlogger.json import JsonFormatter
@@ -71,6 +72,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         allow_descriptors()
         sys.setswitchinterval(SWITCH)
+        Connection.waiting.clear()  # of a server before it
         await super().startup(sockets)
         for door in sockets or []:
             door.listen(BACKLOG)  # asyncio has just said what it accepts at once
@@ -114,7 +116,7 @@ class Connection(H11Protocol):
     _head: asyncio.TimerHandle | None = None
     _has_said = False  # something that waits to be read
     _is_late = False  # with it
-    _waiting: ClassVar[deque[tuple["Connection", bytes]]] = deque()
+    waiting: ClassVar[deque[tuple["Connection", bytes]]] = deque()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -135,8 +137,8 @@ class Connection(H11Protocol):
         self._unset_keepalive_if_required()
         self.transport.pause_reading()
         self._has_said = True
-        self._waiting.append((self, data))
-        if len(self._waiting) == 1:
+        self.waiting.append((self, data))
+        if len(self.waiting) == 1:
             self.loop.call_soon(self._begin_some)
 
     @property
@@ -145,18 +147,21 @@ class Connection(H11Protocol):
 
     def _begin_some(self) -> None:
         try:
-            for _ in range(min(AT_ONCE, len(self._waiting))):
-                connection, data = self._waiting.popleft()
+            for _ in range(min(AT_ONCE, len(self.waiting))):
+                connection, data = self.waiting.popleft()
                 if not connection.transport.is_closing():
                     connection._begin(data)
         finally:
-            if self._waiting:
+            if self.waiting:
                 self.loop.call_soon(self._begin_some)
 
     def _begin(self, data: bytes) -> None:
         self._has_said = False
         self.transport.resume_reading()
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except h11.LocalProtocolError:  # it was refused, and went on otherwise than it had begun
+            self.transport.close()
         if self._is_late and not self._is_under_way:
             self.transport.close()
         self._is_late = False

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from index import build as build_module
 from index import documents, originals
 from index.build import UnreadableFilesError, add, build, remove
 from index.documents import document_id
@@ -265,3 +266,51 @@ def test_another_writer_is_waited_for_and_named(tmp_path: Path, hashing: Hashing
     waiting.join(timeout=20)
     assert uris(tmp_path) == ["a.txt", "b.txt"]
     assert not (tmp_path / "writer.json").exists()
+
+
+def test_a_file_of_a_lost_store_that_is_damaged_is_named_and_not_lost(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", BRIDGE), ("b.txt", TUNNEL)], hashing)
+    damaged = next(path for name, path in originals.every(tmp_path) if name == "b.txt")
+    damaged.write_bytes(TUNNEL.replace(b"2", b"3"))
+    (tmp_path / FILE_NAME).unlink()
+    with pytest.raises(
+        StoreError, match=r"b\.txt, which was added, cannot be read any more .*it is not what was added"
+    ):
+        add(tmp_path, [("c.txt", b"The quay opened in 2001.")], hashing)
+    damaged.write_bytes(TUNNEL)
+    add(tmp_path, [("c.txt", b"The quay opened in 2001.")], hashing)
+    assert {name for name, _ in found(tmp_path, "opened")} == {"a.txt", "b.txt", "c.txt"}
+
+
+def test_a_refused_change_leaves_no_files(
+    tmp_path: Path, hashing: HashingEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(tmp_path, [("a.txt", BRIDGE)], hashing)
+    before = sorted(tmp_path.rglob("*"))
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("index.build.publish_if_needed", refuse)
+    with pytest.raises(StoreError):
+        add(tmp_path, [("b.txt", TUNNEL)], hashing)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_too_much_text_at_once_is_refused(
+    tmp_path: Path, hashing: HashingEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "MAX_TEXTS", 60)
+    with pytest.raises(UnreadableFilesError, match=r"c\.txt: more than 0 million characters together; add fewer"):
+        add(tmp_path, [("a.txt", BRIDGE), ("c.txt", BRIDGE)], hashing)
+
+
+def test_a_parser_that_cannot_be_started_is_the_systems_fault_and_not_the_files(
+    tmp_path: Path, hashing: HashingEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("index.extraction.socket.socketpair", refuse)
+    with pytest.raises(StoreError, match="Too many open files"):
+        add(tmp_path, [("a.html", b"<p>It rained. The bridge opened in 1932.")], hashing)

@@ -1,20 +1,24 @@
 """The store: one truth, in transactions, that says when it is damaged."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index.build import build
+from index.build import add, build
 from index.documents import document, document_id
 from index.embedding import HashingEmbedder
 from index.errors import DamagedStoreError, MissingStoreError, OutdatedStoreError, StoreError
 from index.passages import split
 from index.store import FILE_NAME, FORMAT, MAX_UNREAD, Meta, Store, Writer, command, model_input, model_input_sha256
+from index.verification import problems
+from index.writing import fold
 
 TEXT = "= Ties =\n\nThey trade 😀.\n\n==Past==\nÉl vino. It was cold."
 ID = document_id("a.txt")
@@ -148,7 +152,9 @@ def test_passages_are_found_by_number_and_numbers_by_document(tmp_path: Path) ->
             "Él vino. It was cold.",
         ]
         assert store.numbers([document_id("b.txt"), ID, "none"])[1:] == numbers
-        assert [id_ for id_, _ in store.candidates([*numbers, 99]).values()] == [f"{ID}-10-23", f"{ID}-34-55"]
+        assert [id_ for id_, _ in store.candidates(numbers).values()] == [f"{ID}-10-23", f"{ID}-34-55"]
+        with pytest.raises(DamagedStoreError, match="the passage with the number 99 is missing"):
+            store.candidates([*numbers, 99])
         with pytest.raises(KeyError):
             store.passage(99)
 
@@ -347,3 +353,38 @@ def test_a_damaged_passage_is_never_served(tmp_path: Path, change: str) -> None:
         for read in (lambda: store.passage(number), lambda: store.candidates([number]), store.check):
             with pytest.raises(DamagedStoreError, match="is not what was stored"):
                 read()
+
+
+def test_rows_that_are_missing_are_noticed(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", b"The bridge opened in 1932."), ("b.txt", b"The tunnel opened in 1992.")], hashing)
+    for lost in ("DELETE FROM passages WHERE number = 1", "DELETE FROM passages", "DELETE FROM documents"):
+        copy = tmp_path / lost.replace(" ", "-")
+        copy.mkdir()
+        shutil.copy(tmp_path / FILE_NAME, copy)
+        with closing(sqlite3.connect(copy / FILE_NAME, isolation_level=None)) as connection:
+            connection.execute(lost)
+        with Store.open(copy) as store:
+            assert any("documents or passages are missing" in problem for problem in problems(store))
+            with pytest.raises(DamagedStoreError, match="missing"):
+                store.check()
+
+
+def test_a_store_that_was_only_begun_is_no_index_and_can_be_filled(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    assert (tmp_path / FILE_NAME).stat().st_size > 0
+    with pytest.raises(MissingStoreError, match="There is no index in"):
+        Store.open(tmp_path)
+    assert Store.generation(tmp_path) is None
+    assert add(tmp_path, [("a.txt", b"The bridge opened in 1932.")], hashing).generation == 1
+
+
+def test_a_reader_does_not_come_to_see_another_index(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    for name in ("one", "other"):
+        add(tmp_path / name, [(f"{name}.txt", b"The bridge opened in 1932.")], hashing)
+    with Store.open(tmp_path / "one") as store:
+        shutil.rmtree(tmp_path / "one")
+        assert not fold(store)
+        (tmp_path / "other").rename(tmp_path / "one")
+        assert not fold(store)
+        assert [each.ref.uri for each in store.listing()] == ["one.txt"]

@@ -86,7 +86,7 @@ class Scene:
     def _run(self, run: Callable[[], None]) -> None:
         try:
             run()
-        except (OSError, http.client.HTTPException) as error:
+        except Exception as error:  # a client that fails in any way is a failure
             when = "after" if self.told.is_set() else "before"
             self.tally.failures.append(
                 f"{run.__name__}, {when} SIGTERM, {self.drain} s: {type(error).__name__} {error}"

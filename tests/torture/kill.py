@@ -34,6 +34,7 @@ NAMES = [f"{name}.txt" for name in ("ash", "birch", "cedar", "date", "elm", "fig
 READY = 2.0  # seconds within which an index must answer after a kill
 CHANGES = 3  # that a process makes at most before it is killed, about
 BESIDE = 5  # of so many processes that are killed, one has a reader beside it
+ANEW = 20  # of so many, one begins with no index
 State = dict[str, tuple[str, bool]]  # by name: the text, and whether it was added by itself
 Tell = Callable[["Change", bool], None]
 Patch = Callable[[Tell], None]
@@ -97,6 +98,9 @@ def torture(kills: int, seed: int, patch: Patch = lambda _: None, most_failures:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         while tally.kills < kills and len(tally.failures) < most_failures:
+            if chance.random() < 1 / ANEW:
+                shutil.rmtree(directory / "index", ignore_errors=True)
+                state = {}
             changes, begun = _made(directory, state, dimensions, chance, tally, patch)
             for change in changes:
                 state, dimensions = change.applied(state), change.dimensions
