@@ -282,6 +282,6 @@ def test_code_between_fences_has_no_headings() -> None:
 
 @pytest.mark.parametrize("line", ["a b\n\n", "a b c\n", "## H\n\nx\n\n", "- x\n", "1. x\n\n"])
 def test_the_time_to_read_grows_with_the_length_alone(line: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     document("a.txt", (line * 20_000).encode())
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
