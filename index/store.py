@@ -201,7 +201,7 @@ class Store:
             self._connection.close()
 
     def _has_tables(self) -> bool:
-        return bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'meta'"))
+        return bool(self._rows("SELECT 1 FROM sqlite_master LIMIT 1"))
 
     def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
         try:

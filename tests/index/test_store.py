@@ -255,10 +255,10 @@ def test_a_damaged_file_is_named_with_the_command_that_mends_it(tmp_path: Path, 
         assert str(raised.value).endswith(f"Make it again from the documents with: {command(tmp_path)}")
 
 
-def test_a_file_with_nothing_in_it_is_damaged_to_readers_and_new_to_a_writer(tmp_path: Path) -> None:
+def test_a_file_with_nothing_in_it_is_no_index_to_readers_and_new_to_a_writer(tmp_path: Path) -> None:
     """It is what a process leaves that is killed as it begins."""
     (tmp_path / FILE_NAME).touch()
-    with pytest.raises(DamagedStoreError):
+    with pytest.raises(MissingStoreError):
         Store.open(tmp_path)
     with Store.create(tmp_path) as store:
         assert store.meta() is None
