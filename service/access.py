@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Annotated
 
@@ -19,31 +20,33 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]+))(?::\d*)?", re.IGNORECASE)
 
 
 class OwnHost:
-    """Refuses every request that was sent to another host than this machine, for a service without an API key.
+    """Refuses every request that was sent to another host than this machine or one of these names.
 
-    Else a page of any site could read the documents, by a name of its own that it lets point here: DNS rebinding.
+    Else a page of any site could read the documents of a service without an API key, by a name of its own that it lets
+    point here: DNS rebinding.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app, self._names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_own(Headers(scope=scope).get("host", "")):
+        if scope["type"] == "http" and not is_own(Headers(scope=scope).get("host", ""), self._names):
             refusal = problem_response(
                 scope["state"]["request_id"],
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "misdirected-request",
-                "Without an API key, this service answers only as localhost, 127.0.0.1 or [::1]; set ATTEST_API_KEY.",
+                "This service answers only as localhost, 127.0.0.1 or [::1], and by the names in ATTEST_HOSTS.",
             )
             await refusal(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-def is_own(host: str) -> bool:
-    """Whether a Host header, with any port, names this machine, and no name server could make it mean another."""
+def is_own(host: str, names: Collection[str] = ()) -> bool:
+    """Whether a Host header, with any port, is one of these names, or this machine's whatever a name server says."""
     found = _HOST.fullmatch(host)
-    return found is not None and is_loopback((found[1] or found[2]).lower())
+    name = (found[1] or found[2]).lower() if found else ""
+    return name in names or is_loopback(name)
 
 
 async def check_origin(request: Request) -> None:

@@ -66,8 +66,8 @@ def create_app(settings: Settings, embedder: Embedder | None = None) -> FastAPI:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     app.add_middleware(Limit)
-    if settings.api_key is None:
-        app.add_middleware(OwnHost)
+    if settings.api_key is None or settings.host_names:
+        app.add_middleware(OwnHost, names=settings.host_names)
     app.add_middleware(Envelope)
     return app
 

@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, description=f"what `Authorization: Bearer` must give; at least {MIN_KEY} characters"
     )
+    hosts: str = Field(
+        default="",
+        description="names that it answers by, parted by commas; if empty, any with a key and else only this machine's",
+    )
     workers: int = Field(default=4, ge=1, le=64, description="how many questions are answered at once")
     remembered: int = Field(
         default=1_000, ge=0, le=1_000_000, description="how many answers are remembered; 0 for none"
@@ -45,6 +49,11 @@ class Settings(BaseSettings):
         default="text", description="how to log: warnings as text, or requests too, as JSON and without their questions"
     )
     log_questions: bool = Field(default=False, description="in JSON, log the questions too")
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The `hosts`, one by one."""
+        return frozenset(name.strip().lower() for name in self.hosts.split(",") if name.strip())
 
     @field_validator("api_key")
     @classmethod

@@ -209,13 +209,33 @@ def test_without_a_key_only_this_machines_own_names_are_served(town: str, host: 
         if not is_own:
             assert response.headers["content-type"] == "application/problem+json"
             assert response.json()["type"] == "urn:attest:problem:misdirected-request"
-            assert "ATTEST_API_KEY" in response.json()["detail"]
+            assert "ATTEST_HOSTS" in response.json()["detail"]
 
 
 def test_with_a_key_any_host_is_served_to_who_has_it(locked: str) -> None:
     for headers, status in (({}, 401), ({"Authorization": f"Bearer {KEY}"}, 200)):
         response = httpx2.get(f"{locked}/documents", headers={"Host": "attest.example", **headers})
         assert response.status_code == status
+
+
+@pytest.mark.parametrize("key", [None, SecretStr(KEY)])
+def test_names_that_are_set_are_served_and_no_others(key: SecretStr | None, tmp_path: Path) -> None:
+    settings = Settings(index=tmp_path, embedder="hashing", hosts="attest.example, Other.example", api_key=key)
+    statuses = {
+        "attest.example": 200,
+        "ATTEST.example:8443": 200,
+        "other.example": 200,
+        "127.0.0.1": 200,
+        "evil.example": 421,
+        "attest.example.evil.example": 421,
+    }
+
+    async def scene() -> None:
+        async with running(create_app(settings)) as client:
+            for host, status in statuses.items():
+                assert (await client.get("/livez", headers={"Host": host})).status_code == status, host
+
+    asyncio.run(scene())
 
 
 # --- every call, as SECURITY.md says

@@ -34,6 +34,7 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -
         "HOST": "0.0.0.0",
         "PORT": "9000",
         "API_KEY": KEY,
+        "HOSTS": "Attest.example, other.example",
         "WORKERS": "3",
         "QUEUE": "0",
         "REMEMBERED": "7",
@@ -49,6 +50,7 @@ def test_each_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) -
     assert settings.reader == "/var/lib/reader"
     assert (settings.host, settings.port, settings.workers, settings.queue) == ("0.0.0.0", 9000, 3, 0)
     assert settings.remembered == 7
+    assert settings.host_names == {"attest.example", "other.example"}
     assert (settings.drain, settings.log, settings.log_questions) == (2.5, "json", True)
     assert settings.api_key
     assert settings.api_key.get_secret_value() == KEY
