@@ -113,9 +113,9 @@ def torture(kills: int, seed: int, patch: Patch = lambda _: None, most_failures:
             is_before = (found, found_dimensions) in ((state, dimensions), (state, 0))  # 0: there is no index yet
             is_after = begun is not None and (found, found_dimensions) == (after, begun.dimensions)
             if problem or not (is_before or is_after) or seconds > READY:
+                what = problem or ("too late" if is_before or is_after else "other documents")
                 tally.failures.append(
-                    f"kill {tally.kills}, {begun}: {problem or 'other documents'} after {seconds:.1f} s: {found}, "
-                    f"where there were {state}"
+                    f"kill {tally.kills}, {begun}: {what} after {seconds:.1f} s: {found}, where there were {state}"
                 )
                 shutil.rmtree(directory / "index", ignore_errors=True)
                 found = {}

@@ -63,6 +63,7 @@ class Served:
             raise RuntimeError(f"no address in {line!r}: {self.end()}")
         self.host, self.port = found[1], int(found[2])
         self.listening = time.monotonic() - self.began
+        self.is_doomed = False  # it is killed now, so that clients may be cut off
 
     def connect(self, timeout: float = 60) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
@@ -162,8 +163,9 @@ class Client:
                 else:
                     self.wrong.append(f"{method} {path} gave {status}: {said[:200]!r}")
                     return
-        except (OSError, http.client.HTTPException):  # it was killed
-            return
+        except (OSError, http.client.HTTPException) as error:
+            if not served.is_doomed:
+                self.wrong.append(f"cut off before the kill: {error!r}")
         finally:
             connection.close()
 
@@ -213,8 +215,9 @@ class Asker:
                     text = citation["passage"]["text"]
                     if citation["document"]["uri"] == name and not any(text in (each or "") for each in later):
                         self.wrong.append(f"{name} answers with {text!r} where there were only {later}")
-        except (OSError, http.client.HTTPException):  # it was killed
-            return
+        except (OSError, http.client.HTTPException) as error:
+            if not served.is_doomed:
+                self.wrong.append(f"cut off before the kill: {error!r}")
         finally:
             connection.close()
 
@@ -263,6 +266,7 @@ def _change_and_ask(served: Served, clients: Sequence[Client], chance: random.Ra
     time.sleep(chance.uniform(0, LATER))
     if served.process.poll() is not None:
         tally.failures.append(f"kill {tally.kills + 1}: it had ended by itself, with {served.process.returncode}")
+    served.is_doomed = True
     errors = served.end()
     for thread in threads:
         thread.join()

@@ -15,7 +15,8 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_torn() -> None:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: str(mistake.__name__))
-def test_a_mistake_is_noticed(mistake: Patch) -> None:
+def test_a_mistake_is_noticed(mistake: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.torture.kill.READY", 60.0)  # a busy machine is no mistake
     tally = torture(400, seed=7, patch=mistake)
     assert tally.failures, f"{tally.kills} kills and {tally.acknowledged} changes noticed nothing"
 
