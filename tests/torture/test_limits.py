@@ -14,6 +14,7 @@ from index.build import add
 from index.embedding import HashingEmbedder
 from index.errors import FullStoreError, StoreError
 from index.store import Store
+from index.verification import problems
 from tests.service.test_changes import play, upload
 from tests.torture.limits import torture
 
@@ -68,15 +69,46 @@ def test_a_full_disk_is_named_and_the_generation_before_goes_on(
     add(tmp_path, [("b.txt", b"The tunnel opened in 1992.")], hashing)
 
 
-def test_an_error_of_the_disk_is_told_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashing: HashingEmbedder
-) -> None:
-    def broken(*_: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+def broken(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(derived, "sync", broken)
-    with pytest.raises(StoreError, match=r"cannot be written .*Input/output error"):
-        add(tmp_path, [("a.txt", b"The bridge opened in 1932.")], hashing)
+
+def broken_for_a_library(*_: object) -> None:
+    raise RuntimeError(f"Error in FileIOWriter: {os.strerror(errno.EIO)}")
+
+
+def broken_for_sqlite(*_: object) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("place", "fail"),
+    [
+        ("index.originals.Path.write_bytes", broken),
+        ("index.originals.sync", broken),
+        ("index.derived.sync", broken),
+        ("index.derived.Path.write_bytes", broken),
+        ("index.derived.Path.rename", broken),
+        ("index.dense.DenseIndex.write", broken_for_a_library),
+        ("index.lexical.LexicalIndex.build", broken_for_a_library),
+        ("index.store.Writer._insert", broken_for_sqlite),
+        ("index.store.Writer.finish", broken_for_sqlite),
+    ],
+)
+def test_an_error_of_the_disk_at_any_write_is_told_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashing: HashingEmbedder, place: str, fail: Callable[..., None]
+) -> None:
+    add(tmp_path, [("a.txt", b"The bridge opened in 1932.")], hashing)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, fail)
+        with pytest.raises(StoreError, match=r"Input/output error|disk I/O error"):
+            add(tmp_path, [("b.txt", b"The tunnel opened in 1992.")], hashing)
+    with Store.open(tmp_path) as opened:
+        assert [each.ref.uri for each in opened.listing()] == ["a.txt"]
+        assert list(problems(opened)) == []
+    add(tmp_path, [("b.txt", b"The tunnel opened in 1992.")], hashing)
 
 
 def test_a_full_disk_is_507_over_http_and_questions_are_answered_on(
