@@ -336,6 +336,12 @@ def test_the_log_of_the_store_does_not_grow_with_changes_whoever_makes_them(
         for number in range(20):
             await client.post("/documents", files=upload(("b.txt", f"The tunnel has {number} lamps. " * 500)))
             sizes.append(log.stat().st_size)
+        path = f"/documents/{document_id('b.txt')}"
+        for number in range(5):
+            texts = [f"The tunnel has {number} lamps and {client} doors. " * 500 for client in range(4)]
+            replaced = await asyncio.gather(*(client.put(path, content=text) for text in texts))
+            assert [each.status_code for each in replaced] == [200] * 4
+            sizes.append(log.stat().st_size)
         assert max(sizes) <= 3 * sizes[0]
         for number in range(4):
             text = f"The tunnel has {number} doors. "
