@@ -19,7 +19,7 @@ def test_without_an_index_it_says_how_to_make_one(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("content", [b"", b"no database" * 1_000, b"SQLite format 3\0" + b"\xff" * 5_000])
+@pytest.mark.parametrize("content", [b"no database" * 1_000, b"SQLite format 3\0" + b"\xff" * 5_000])
 def test_a_damaged_index_is_named_with_the_command_that_mends_it(bridges: Path, content: bytes) -> None:
     (bridges / "attest.sqlite").write_bytes(content)
     result = attest("ask", "Who?", "--index", bridges)
