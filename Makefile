@@ -30,7 +30,23 @@ serve: install  ## index seeds/ if needed and serve the page (ATTEST_PORT, defau
 test: install-dev  ## run every test, in a real browser too
 	@ATTEST_BROWSER=$$(tests/find-browser) && export ATTEST_BROWSER && $(BIN)/python -m pytest
 
-image-check: install-dev  ## formatting, lint, types
+image-check: install-dev  ## build the stages of the Dockerfile without Docker, as root, and look at the image
+	$(BIN)/python -m tests.docker.image
+
+torture: install-dev  ## kill, damage, flood and fuzz as often as the figures say (hours)
+	$(BIN)/python -m tests.torture.kill 10000
+	$(BIN)/python -m tests.torture.server 300
+	$(BIN)/python -m tests.torture.damage 12000
+	$(BIN)/python -m tests.torture.oracle 10000
+	$(BIN)/python -m tests.torture.limits
+	$(BIN)/python -m tests.torture.schema 1600
+	$(BIN)/python -m tests.torture.fuzz 20000
+	@ATTEST_BROWSER=$$(tests/find-browser) && export ATTEST_BROWSER && $(BIN)/python -m tests.torture.scripts 1000
+	$(BIN)/python -m tests.torture.overload 60
+	$(BIN)/python -m tests.torture.drain 200
+	$(BIN)/python -m tests.torture.soak 50000
+
+check: install-dev  ## formatting, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -74,7 +74,7 @@ class State:
         self._failure: str | None = None
         self._told: str | None = None
         self._settled: tuple[tuple[int, str] | None, bool] = (None, False)  # what is served, and whether for a while
-        self._lock, self._opening = threading.Lock(), threading.Lock()
+        self._lock, self._opening, self._writing = threading.Lock(), threading.Lock(), threading.Lock()
         self._closing = threading.Event()
         self._loader = threading.Thread(target=self._keep_up, name="attest-load", daemon=True)
 
@@ -119,19 +119,22 @@ class State:
 
     def add(self, files: Sequence[tuple[str, bytes]]) -> Change:
         """Add documents and serve them. Raises as `build.add`."""
-        change = build.add(self.settings.index, files, self._embedder, PATIENCE)
+        with self._writing:
+            change = build.add(self.settings.index, files, self._embedder, PATIENCE)
         self._serve_changed()
         return change
 
     def replace(self, uri: str, data: bytes) -> Change:
         """Replace the document of this name and serve it. Raises as `build.add`."""
-        change = build.add(self.settings.index, [(uri, data)], self._embedder, PATIENCE, must_exist=True)
+        with self._writing:
+            change = build.add(self.settings.index, [(uri, data)], self._embedder, PATIENCE, must_exist=True)
         self._serve_changed()
         return change
 
     def remove(self, document_id: str) -> Change:
         """Remove a document and serve the others. Raises as `build.remove`."""
-        change = build.remove(self.settings.index, [document_id], self._embedder, PATIENCE)
+        with self._writing:
+            change = build.remove(self.settings.index, [document_id], self._embedder, PATIENCE)
         self._serve_changed()
         return change
 
@@ -148,7 +151,7 @@ class State:
 
     def _fold(self) -> None:
         """Keep the index's log from growing, once what was served before is used no more."""
-        with suppress(ProblemError), self.taken() as serving:
+        with suppress(ProblemError), self._writing, self.taken() as serving:
             if self.folded != serving.generation[0] and fold(serving.answerer.retriever.store):
                 self.folded = serving.generation[0]
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -308,11 +309,13 @@ def test_every_call_is_refused_as_the_table_of_security_md_says(town_index: Path
     assert differences(town_index, told, unchanged) == []
 
 
-def test_a_call_that_is_not_in_the_table_and_one_that_is_open_are_noticed(town_index: Path) -> None:
+def test_a_call_that_is_not_in_the_table_and_one_that_is_open_are_noticed(town_index: Path, tmp_path: Path) -> None:
+    shutil.copytree(town_index, tmp_path / "index")  # what is open is changed
+
     def opened(app: FastAPI) -> None:
         app.get("/secret")(lambda: BRIDGE)
         app.dependency_overrides[check_key] = lambda: None
 
-    found = differences(town_index, table(SECURITY), opened)
+    found = differences(tmp_path / "index", table(SECURITY), opened)
     assert "('GET', '/secret') is not in the table" in found
     assert "GET /documents with {} is 200, not 401" in found

@@ -288,11 +288,11 @@ def test_indexing_says_how_many_questions_there_are_and_loads_no_reader_again(
     folder = write({"a.txt": BRIDGE})
     first = attest(folder)
     assert (first.exit_code, first.stderr) == (0, "")
-    assert first.stdout.endswith("0 files not read, 1 questions to begin with. Dense search: exact.\n")
+    assert first.stdout.endswith("0 files not read, 1 question to begin with. Dense search: exact.\n")
     monkeypatch.setattr(Answerer, "open", None)
     again = attest(folder)
     assert (again.exit_code, again.stderr) == (0, "")
-    assert again.stdout.endswith("0 files not read, 1 questions to begin with. Dense search: exact.\n")
+    assert again.stdout.endswith("0 files not read, 1 question to begin with. Dense search: exact.\n")
 
 
 def test_indexing_with_another_reader_in_the_package_makes_them_anew(
