@@ -60,9 +60,10 @@ def test_the_check_of_the_readme_prints_the_quote() -> None:
 
 @pytest.mark.parametrize("target", ["install", "serve", "test", "check", "eval"])
 def test_a_target_sets_up_what_it_needs(target: str) -> None:
-    plan = subprocess.run(["make", "-n", "-B", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "-m venv .venv" in plan
-    assert "pip install" in plan
+    done = subprocess.run(["make", "-n", "-B", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == ""  # make warns of a target that stands there twice
+    assert "-m venv .venv" in done.stdout
+    assert "pip install" in done.stdout
 
 
 def test_ci_runs_the_same_commands_as_people() -> None:
