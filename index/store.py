@@ -333,8 +333,12 @@ class Store:
     def check_contents(self) -> None:
         """Whether nothing is missing, and nothing too much. Raises DamagedStoreError."""
         meta = self.meta()
-        if meta and meta.fingerprint != _fingerprint(self._connection, meta.embedder_sha256):
-            raise _damaged(self.directory, "documents or passages are missing")
+        try:
+            found = _fingerprint(self._connection, meta.embedder_sha256) if meta else ""
+        except sqlite3.Error as error:
+            raise _unusable(self.directory, error) from error
+        if meta and meta.fingerprint != found:
+            raise _damaged(self.directory, "documents or passages are missing, or too many")
 
     def _passage(self, row: Sequence[Any]) -> tuple[Passage, DocumentRef]:
         self._verify(row, f"the passage {row[0]}")

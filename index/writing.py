@@ -35,6 +35,7 @@ def writing(directory: Path, patience: float = -1, waiting: Tell = log.warning) 
     make_directory(directory)
     try:
         with alone(directory, patience, waiting), Store.create(directory) as store:
+            store.check_contents()  # else the change would make it right that something is missing
             try:
                 yield store
             finally:

@@ -151,6 +151,9 @@ class State:
 
     def _fold(self) -> None:
         """Keep the index's log from growing, once what was served before is used no more."""
+        served = self._serving
+        if not served or self.folded == served.generation[0]:
+            return
         with suppress(ProblemError), self._writing, self.taken() as serving:
             if self.folded != serving.generation[0] and fold(serving.answerer.retriever.store):
                 self.folded = serving.generation[0]

@@ -1,7 +1,9 @@
 """Documents added and removed by themselves: all or nothing, on the disk, and beside those of a folder."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +316,15 @@ def test_a_parser_that_cannot_be_started_is_the_systems_fault_and_not_the_files(
     monkeypatch.setattr("index.extraction.socket.socketpair", refuse)
     with pytest.raises(StoreError, match="Too many open files"):
         add(tmp_path, [("a.html", b"<p>It rained. The bridge opened in 1932.")], hashing)
+
+
+def test_a_change_does_not_make_it_right_that_a_document_is_missing(tmp_path: Path, hashing: HashingEmbedder) -> None:
+    add(tmp_path, [("a.txt", BRIDGE), ("b.txt", TUNNEL)], hashing)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("DELETE FROM documents WHERE uri = 'b.txt'")
+    with pytest.raises(DamagedStoreError, match="documents or passages are missing"):
+        add(tmp_path, [("c.txt", b"The quay opened in 2001.")], hashing)
+    with pytest.raises(DamagedStoreError, match="documents or passages are missing"):
+        remove(tmp_path, [document_id("a.txt")], hashing)
+    assert [name for name, _ in originals.every(tmp_path)] == ["a.txt", "b.txt"]

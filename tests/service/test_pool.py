@@ -154,7 +154,8 @@ def test_a_place_whose_caller_has_gone_is_taken_until_the_call_has_ended() -> No
             assert pool.taken == 1
             release.set()
             pool.close()
-            while pool.taken:  # until it has ended
-                await asyncio.sleep(0.001)
+            async with asyncio.timeout(10):
+                while pool.taken:  # until it has ended
+                    await asyncio.sleep(0.001)
 
     asyncio.run(scene())
