@@ -260,7 +260,7 @@ async def serving(state: StateOf) -> AsyncIterator[Serving]:
 
 
 async def download(state: StateOf) -> AsyncIterator[Place]:
-    """A place for an answer that may be large, until its client has it."""
+    """A place for an answer that may be large, until it is sent."""
     with state.downloads.place() as place:
         yield place
 
