@@ -132,7 +132,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_under_way or data.startswith(_HEALTH):
-            super().data_received(data)
+            self._receive(data)
             return
         self._unset_keepalive_if_required()
         self.transport.pause_reading()
@@ -158,13 +158,16 @@ class Connection(H11Protocol):
     def _begin(self, data: bytes) -> None:
         self._has_said = False
         self.transport.resume_reading()
+        self._receive(data)
+        if self._is_late and not self._is_under_way:
+            self.transport.close()
+        self._is_late = False
+
+    def _receive(self, data: bytes) -> None:
         try:
             super().data_received(data)
         except h11.LocalProtocolError:  # it was refused, and went on otherwise than it had begun
             self.transport.close()
-        if self._is_late and not self._is_under_way:
-            self.transport.close()
-        self._is_late = False
 
     def on_response_complete(self) -> None:
         self._wait_for_head(SILENCE)

@@ -6,6 +6,7 @@ A question is made only where a rule fits a whole clause and its nouns hold a na
 import hashlib
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -94,7 +95,7 @@ def renew(answerer: Answerer) -> int:
     """Find and store the questions for an index that is open; how many there are. Raises OSError."""
     directory = answerer.retriever.store.directory
     stored = Stored(_made_for(answerer.retriever.meta), answerer.models, suggest(answerer))
-    written = directory / f"{FILE_NAME}.new"
+    written = directory / f"{FILE_NAME}.{os.getpid()}"  # a command and a service may both find them
     written.write_text(json.dumps(asdict(stored), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     written.replace(directory / FILE_NAME)
     return len(stored.questions)

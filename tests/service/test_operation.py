@@ -228,7 +228,9 @@ def received(connection: socket.socket) -> bytes:
     """A whole response, whose body is JSON."""
     found = b""
     while not found.endswith(b"}"):
-        found += connection.recv(65_536)
+        piece = connection.recv(65_536)
+        assert piece, found
+        found += piece
     return found
 
 

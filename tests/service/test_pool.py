@@ -152,8 +152,9 @@ def test_a_place_whose_caller_has_gone_is_taken_until_the_call_has_ended() -> No
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert pool.taken == 1
+            pool.close()  # which does not wait for it
+            assert pool.taken == 1
             release.set()
-            pool.close()
             async with asyncio.timeout(10):
                 while pool.taken:  # until it has ended
                     await asyncio.sleep(0.001)
