@@ -55,6 +55,13 @@ class Settings(BaseSettings):
         """The `hosts`, one by one."""
         return frozenset(name.strip().lower() for name in self.hosts.split(",") if name.strip())
 
+    @field_validator("hosts")
+    @classmethod
+    def _names_alone(cls, hosts: str) -> str:
+        if found := set("/:[]@ ") & set(hosts.replace(", ", ",").strip()):
+            raise ValueError(f"names alone are wanted, without schemes and ports; there is {min(found)!r} in it")
+        return hosts
+
     @field_validator("api_key")
     @classmethod
     def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:

@@ -135,3 +135,11 @@ def test_settings_do_not_change() -> None:
 )
 def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    "hosts", ["https://attest.example", "attest.example:8443", "[::1]", "one.example other.example"]
+)
+def test_a_host_that_could_never_match_is_refused(hosts: str) -> None:
+    with pytest.raises(ValidationError, match="names alone are wanted"):
+        Settings(hosts=hosts)
