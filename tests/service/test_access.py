@@ -319,3 +319,12 @@ def test_a_call_that_is_not_in_the_table_and_one_that_is_open_are_noticed(town_i
     found = differences(tmp_path / "index", table(SECURITY), opened)
     assert "('GET', '/secret') is not in the table" in found
     assert "GET /documents with {} is 200, not 401" in found
+
+
+def test_with_a_key_readiness_names_no_files_to_whoever_asks(tmp_path: Path) -> None:
+    async def scene(key: SecretStr | None) -> str:
+        async with running(create_app(Settings(index=tmp_path, embedder="hashing", api_key=key))) as client:
+            return str((await client.get("/readyz")).json()["detail"])
+
+    assert asyncio.run(scene(SecretStr(KEY))) == "No question can be answered now."
+    assert str(tmp_path) in asyncio.run(scene(None))
