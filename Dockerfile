@@ -6,9 +6,9 @@
 #   docker run --rm --volume attest:/data --volume ~/papers:/documents:ro attest index     # your own documents instead
 #   docker run --rm --volume attest:/data attest ask "…"
 #
-# It writes into /data, and into /tmp while it runs, where uploads wait (in memory, so it has a size), and nowhere else. A folder that is mounted there in place of a
-# volume has to belong to user 10001 and begins empty: `attest index` makes its index. It answers with the models that
-# it comes with; others need torch.
+# It writes into /data, and into /tmp while it runs, where uploads wait (in memory, so it has a size), and nowhere else.
+# A folder that is mounted there in place of a volume has to belong to user 10001 and begins empty: `attest index` makes
+# its index. It answers with the models that it comes with; others need torch.
 #
 # On Linux, PyTorch's package may bring several gigabytes of GPU libraries. They do not come into the image; with
 # --build-arg PIP_EXTRA_INDEX_URL=… naming an index with CPU builds of torch, they need not be downloaded either.

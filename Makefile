@@ -39,7 +39,7 @@ torture: install-dev  ## kill, damage, flood and fuzz as often as the figures sa
 	$(BIN)/python -m tests.torture.damage 12000
 	$(BIN)/python -m tests.torture.oracle 10000
 	$(BIN)/python -m tests.torture.limits
-	$(BIN)/python -m tests.torture.schema 1600
+	$(BIN)/python -m tests.torture.schema 20000
 	$(BIN)/python -m tests.torture.fuzz 20000
 	@ATTEST_BROWSER=$$(tests/find-browser) && export ATTEST_BROWSER && $(BIN)/python -m tests.torture.scripts 1000
 	$(BIN)/python -m tests.torture.overload 60

@@ -198,7 +198,7 @@ def add(
     among it, and EmbedderError; and KeyError with the id of a document that is not there, if it `must_exist`.
     """
     with Extractor() as extractor:
-        texts = _texts(directory, files, extractor, must_exist)  # it may take long, and so before others have to wait
+        texts = _texts(directory, files, extractor, must_exist)  # others need not wait for that
         with writing(directory, patience, waiting) as store, store.transaction() as writer:
             before = store.meta() or Meta.of(embedder)
             check_embedder(before, directory, embedder)

@@ -25,6 +25,7 @@ from service.uploads import Limit
 log = logging.getLogger(__name__)
 access = logging.getLogger("attest.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LARGE = 65_536  # bytes of a body, beyond which its end waits until the client has taken most of it
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
 _HEADERS = {
     "Content-Security-Policy": (
@@ -128,6 +129,9 @@ class Envelope:
                 headers["X-Request-ID"] = request_id
                 for name, value in _HEADERS.items():
                     headers[name] = value
+            elif len(message.get("body", b"")) > LARGE and not message.get("more_body"):
+                await send({**message, "more_body": True})  # the server waits before it takes the next part, not after
+                message = {"type": "http.response.body", "body": b""}
             await send(message)
 
         try:

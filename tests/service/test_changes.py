@@ -17,7 +17,7 @@ from index import build
 from index.documents import MAX_BYTES, document_id
 from index.embedding import HashingEmbedder
 from index.store import FILE_NAME, Store
-from index.writing import LOCK
+from index.writing import LOCK, alone
 from service import state as state_module
 from service.app import create_app
 from service.settings import Settings
@@ -350,4 +350,28 @@ def test_the_log_of_the_store_does_not_grow_with_changes_whoever_makes_them(
                 await asyncio.sleep(0.05)
         assert log.stat().st_size <= 3 * sizes[0]
 
+    play(index, scene)
+
+
+def test_a_change_does_not_meet_the_service_itself_at_the_lock_of_the_index(
+    index: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folding, goes_on = threading.Event(), threading.Event()
+
+    def fold(store: Store) -> bool:
+        with alone(store.directory):
+            folding.set()
+            goes_on.wait(20)
+        return True
+
+    async def scene(_: FastAPI, client: httpx2.AsyncClient) -> None:
+        assert await asyncio.to_thread(folding.wait, 20)
+        change = asyncio.create_task(client.post("/documents", files=upload(("b.txt", TUNNEL))))
+        await asyncio.sleep(0.5)
+        assert not change.done()
+        goes_on.set()
+        assert (await change).status_code == 201
+        assert "Waiting for" not in caplog.text
+
+    monkeypatch.setattr(state_module, "fold", fold)
     play(index, scene)
