@@ -120,7 +120,7 @@ def test_a_generation_is_not_kept_for_a_slow_client(index: Path) -> None:
                 await goes_on.wait()
 
         path = f"/documents/{document_id('b.pdf')}/text"
-        scope: dict[str, object] = {"type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode()}
+        scope: dict[str, object] = {"type": "http", "http_version": "1.1", "method": "GET", "path": path}
         scope |= {"query_string": b"", "headers": [(b"host", b"127.0.0.1")], "app": app}
         slow = asyncio.create_task(app(scope, receive, send))
         await asyncio.wait_for(answered.wait(), 20)
