@@ -1,5 +1,6 @@
 """The requests and responses of the HTTP interface, version 1, that are not the answer itself."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,9 +11,11 @@ from index.styles import Run
 from service import examples
 from service.answering import MAX_QUESTION, MAX_TOP_K, TOP_K, IndexRef, PassageSlice
 
+NOT_BLANK = r"[^\s\x1c-\x1f\x85\ufeff]"  # what takes \s for more or less, here or in a client, agrees on this
+
 
 def _not_blank(question: str) -> str:
-    if not question.strip():
+    if not re.search(NOT_BLANK, question):
         raise ValueError("the question is empty")
     return question
 
@@ -24,6 +27,7 @@ Question = Annotated[
         max_length=MAX_QUESTION,
         description="a question in natural language",
         examples=["When did the Soviet Union establish relations with Venezuela?"],
+        json_schema_extra={"pattern": NOT_BLANK},
     ),
     AfterValidator(_not_blank),
 ]

@@ -1,6 +1,7 @@
 """The HTTP interface on a real server."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -469,6 +470,9 @@ def test_the_openapi_document_has_an_example_of_a_question_that_is_answered(
 ) -> None:
     question = openapi["components"]["schemas"]["AskRequest"]["properties"]["question"]
     assert (question["minLength"], question["maxLength"]) == (1, 1_000)
+    for blank in (" \n\u3000", "\x1c\x1f", "\x85", "\ufeff"):  # some of it white space to one, some to another
+        assert client.post("/ask", json={"question": blank}).status_code == 422
+        assert not re.search(question["pattern"], blank)
     assert client.post("/ask", json={"question": question["examples"][0]}).json()["status"] == "answered"
 
 
