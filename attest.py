@@ -139,7 +139,7 @@ def add(
 ) -> None:
     """Add files to the index by themselves.
 
-    All of them or none; a running service answers from them at once.
+    All of them or none; a running service answers from them within a second or so.
     """
     settings = settings_of(context, index=index, embedder=embedder)
     from index import build
@@ -177,8 +177,8 @@ def remove(
 ) -> None:
     """Remove documents from the index.
 
-    All of them or none; a running service forgets them at once. The next `attest index` brings those back whose files
-    are still in the folder.
+    All of them or none; a running service forgets them within a second or so. The next `attest index` brings those back
+    whose files are still in the folder.
     """
     settings = settings_of(context, index=index, embedder=embedder)
     from index import build

@@ -24,7 +24,14 @@ from numpy.typing import NDArray
 
 from index.documents import Document, DocumentRef, Section
 from index.embedding import DEFAULT_EMBEDDER, Embedder, Vectors
-from index.errors import DamagedStoreError, FullStoreError, MissingStoreError, OutdatedStoreError, StoreError
+from index.errors import (
+    DamagedStoreError,
+    FullStoreError,
+    MissingStoreError,
+    OutdatedStoreError,
+    StoreError,
+    not_written,
+)
 from index.passages import Passage, context
 
 FILE_NAME = "attest.sqlite"
@@ -207,6 +214,8 @@ class Store:
         try:
             with self._lock:
                 return self._connection.execute(query, parameters).fetchall()
+        except UnicodeEncodeError:  # a parameter that is no text is like nothing that is stored
+            return []
         except sqlite3.Error as error:
             raise _unusable(self.directory, error) from error
 
@@ -418,10 +427,10 @@ class Writer:
         self._connection.execute(f"INSERT INTO {table} ({columns}, digest) VALUES ({places})", (*row, _digest(row)))
 
     def vector(self, input_sha256: str) -> Vectors | None:
-        """The vector of a passage that was embedded from the same input, if there is one."""
-        query = "SELECT vector FROM passages WHERE input_sha256 = ? LIMIT 1"
+        """The vector of a passage that was embedded from the same input, if there is one, as it was stored."""
+        query = f"SELECT {_PASSAGE}, digest FROM passages WHERE input_sha256 = ? LIMIT 1"
         row = self._connection.execute(query, (input_sha256,)).fetchone()
-        return np.frombuffer(row[0], dtype="<f4") if row else None
+        return np.frombuffer(row[7], dtype="<f4") if row and row[-1] == _digest(row[:-1]) else None
 
     def finish(self, meta: Meta) -> None:
         """Record what this generation is made with; its fingerprint is found here."""
@@ -446,15 +455,17 @@ def sync(path: Path) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Make the folder of an index, unless it is there, so that a power cut does not lose it. Raises StoreError."""
+    """Make a folder of an index, unless it is there, so that a power cut does not lose it. Raises StoreError."""
     missing = [path for path in (directory, *directory.absolute().parents) if not path.exists()]
     try:
         for path in reversed(missing):
             path.mkdir(exist_ok=True)
             sync(path.absolute().parent)
         directory.mkdir(exist_ok=True)  # an error if it is a file
-    except OSError as error:
+    except (FileNotFoundError, FileExistsError, NotADirectoryError, PermissionError) as error:
         raise StoreError(f"{directory} is no folder, and cannot be made one: {error.strerror}.") from error
+    except OSError as error:
+        raise not_written(directory, error) from error
 
 
 def _fingerprint(connection: sqlite3.Connection, embedder_sha256: str) -> str:

@@ -5,6 +5,7 @@ import logging
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -170,7 +171,10 @@ class Answerer:
         """
         retriever = Retriever.open(directory, embedder, weights)
         try:
-            readers = _readers(reader, embedder, directory)
+            with ThreadPoolExecutor(1) as beside:  # compiling a network for this CPU takes one core
+                loaded = beside.submit(lambda: embedder.dimensions)
+                readers = _readers(reader, embedder, directory)
+            loaded.result()
             threshold = confidence.promised(directory, _models(embedder, readers[:1]))
         except BaseException:
             retriever.close()

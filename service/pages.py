@@ -57,7 +57,8 @@ class PageRoute(APIRoute):
             except ProblemError as error:
                 return _message(request, error)
             except StoreError as error:
-                return _message(request, ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", str(error)))
+                unusable = HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", str(error)
+                return _message(request, ProblemError(*unusable, headers={"Retry-After": "5"}))
             except RequestValidationError:
                 return _message(request, _invalid("The address is not whole: a part of it is missing or no number."))
 

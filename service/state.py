@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -29,7 +30,7 @@ LOOK_AGAIN = 0.5  # seconds, until there is an index, or a new generation of it
 WRITERS = 16  # changes that wait, each with its files on the disk or, of one that replaces, in memory
 AFTER_FAILURE = 5.0  # seconds until an index that cannot be used is looked at again
 PATIENCE = 10.0  # seconds that a change waits for another process that writes
-LOADED_SOON = 5.0  # seconds that the end waits for what is being opened
+LOADED_SOON = 5.0  # seconds that the end waits for what is done beside the requests
 LOADING = ("loading", "Models and index are still loading; try again in a moment.")
 BUILDING = ("index-building", "The documents are being indexed; questions can be asked as soon as that is done.")
 
@@ -73,18 +74,23 @@ class State:
         self._waiting = LOADING
         self._failure: str | None = None
         self._told: str | None = None
-        self._settled: tuple[tuple[int, str] | None, bool] = (None, False)  # what is served, and whether for a while
         self._lock, self._opening, self._writing = threading.Lock(), threading.Lock(), threading.Lock()
         self._closing = threading.Event()
-        self._loader = threading.Thread(target=self._keep_up, name="attest-load", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._keep_up, name="attest-load", daemon=True),
+            threading.Thread(target=self._keep_suggesting, name="attest-suggest", daemon=True),
+        ]
 
     def start(self) -> None:
-        self._loader.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         self._closing.set()
-        if self._loader.is_alive():
-            self._loader.join(LOADED_SOON)
+        until = time.monotonic() + LOADED_SOON
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
         self.writers.close()
         self.pool.close()
         self.downloads.close()
@@ -97,7 +103,8 @@ class State:
                 self._serving.take()
                 return self._serving
         if self._failure:
-            raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", self._failure)
+            unusable = HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", self._failure
+            raise ProblemError(*unusable, headers={"Retry-After": "5"})
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, *self._waiting, headers={"Retry-After": "2"})
 
     async def ask(self, serving: Serving, http: Request, question: str, **how: Any) -> Answer:
@@ -165,7 +172,6 @@ class State:
             try:
                 self._bring_up_to_date()
                 self._fold()
-                self._suggest()
                 self._told = None
             except (StoreError, EmbedderError, ReaderError) as error:
                 pause = self._wait_for(error)
@@ -191,15 +197,21 @@ class State:
         self._told = str(error)
         return AFTER_FAILURE
 
-    def _suggest(self) -> None:
-        """Find the questions to begin with for what is served, once it has been served for a while."""
-        with suppress(ProblemError), self.taken() as serving:
-            try:
-                tried, self._settled = self._settled, (serving.generation, serving.generation == self._settled[0])
-                if self._settled[1] and not tried[1] and not suggestions.are_current(serving.answerer):
-                    suggestions.renew(serving.answerer)
-            except OSError as error:
-                log.warning("No questions to begin with are offered: %s", error)
+    def _keep_suggesting(self) -> None:
+        """Find the questions to begin with for each generation, once it has been served for a while."""
+        seen: tuple[int, str] | None = None
+        settled: tuple[int, str] | None = None
+        while not self._closing.wait(LOOK_AGAIN):
+            with suppress(ProblemError), self.taken() as serving:
+                is_new, seen = serving.generation != seen, serving.generation
+                if is_new or settled == seen:
+                    continue
+                settled = seen
+                try:
+                    if not suggestions.are_current(serving.answerer):
+                        suggestions.renew(serving.answerer)
+                except (OSError, StoreError) as error:
+                    log.warning("No questions to begin with are offered: %s", error)
 
     def _bring_up_to_date(self) -> None:
         """Open the newest generation, unless it is being served. Raises StoreError, EmbedderError and ReaderError."""

@@ -47,6 +47,8 @@ def verdicts(store: Store, answer: Any) -> Iterator[Verdict]:
 def _problem(store: Store, citation: Mapping[str, Any]) -> str | None:
     """What is wrong with a citation, in words."""
     named = citation["document"]
+    if not isinstance(named["id"], str):
+        raise TypeError
     try:
         document = store.document(named["id"])
     except KeyError:

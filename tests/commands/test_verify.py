@@ -1,5 +1,7 @@
 """`attest verify`: an index against its hashes, and an answer against the index."""
 
+import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -32,6 +34,43 @@ def test_verify_holds_an_answer_against_the_documents(bridges: Path, tmp_path: P
     wrong = attest("verify", saved, "--index", bridges, embedder=None)
     assert wrong.exit_code == 1
     assert "citations 1: its quote is not what stands at 21–25: '1992'" in wrong.stdout
+
+
+def test_any_flipped_byte_of_a_cited_span_fails(bridges: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "answer.json"
+    given = attest("ask", "When did the tunnel open?", "--json", "--index", bridges, "--min-confidence", 0).stdout
+    saved.write_text(given)
+    cited = json.loads(given)["citations"][0]
+    store = bridges / "attest.sqlite"
+    whole = store.read_bytes()
+    places = [found.start() for found in re.finditer(b"The tunnel opened in 1992", whole)]
+    assert places
+    for offset in range(cited["start"], cited["end"]):
+        for bit in (1, 128):
+            damaged = bytearray(whole)
+            for place in places:
+                damaged[place + offset] ^= bit
+            store.write_bytes(damaged)
+            held = attest("verify", saved, "--index", bridges, embedder=None)
+            assert held.exit_code == 1
+            assert "citations 1: The index in" in held.stdout
+    store.write_bytes(whole)
+    assert attest("verify", saved, "--index", bridges, embedder=None).exit_code == 0
+
+
+@pytest.mark.parametrize("id_", ["\ud800", 10**30, None])
+def test_an_id_that_no_document_can_have_is_told(bridges: Path, tmp_path: Path, id_: object) -> None:
+    saved = tmp_path / "answer.json"
+    given = json.loads(
+        attest("ask", "When did the tunnel open?", "--json", "--index", bridges, "--min-confidence", 0).stdout
+    )
+    given["citations"][0]["document"]["id"] = id_
+    saved.write_text(json.dumps(given))
+    held = attest("verify", saved, "--index", bridges, embedder=None)
+    if isinstance(id_, str):
+        assert (held.exit_code, "citations 1: its document is not in the index" in held.stdout) == (1, True)
+    else:
+        assert (held.exit_code, "a part of it is of another kind" in held.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,13 @@ def test_the_vector_of_the_same_input_is_found_again(tmp_path: Path, hashing: Ha
         assert writer.vector(model_input_sha256("Ties. They trade.")) is None
 
 
+def test_a_damaged_vector_is_no_vector_of_the_same_input(tmp_path: Path) -> None:
+    fill(tmp_path, {"a.txt": TEXT})
+    execute(tmp_path, "UPDATE passages SET vector = zeroblob(length(vector)) WHERE start = 10")
+    with Store.create(tmp_path) as store, store.transaction() as writer:
+        assert writer.vector(model_input_sha256("Ties. They trade 😀.")) is None
+
+
 def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
     fill(tmp_path, {"a.txt": TEXT})
     with Store.create(tmp_path) as store:

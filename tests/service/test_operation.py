@@ -117,6 +117,24 @@ def test_requests_are_logged_as_json_without_their_questions(index: Path) -> Non
     assert any(line.get("route") == "/answer" for line in lines)
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_neither_the_key_nor_a_wrong_one_is_logged(index: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    key, wrong = "the right key of 32 characters and more", "a wrong key of 32 characters and more"
+    monkeypatch.setenv("ATTEST_API_KEY", key)
+    with served(index, "--log", form, "--log-questions", "--drain", "0") as (process, address):
+        for given, status in ((key, 200), (wrong, 401)):
+            headers = {"Authorization": f"Bearer {given}"}
+            assert httpx2.post(f"{address}/ask", json=ASK, headers=headers).status_code == status
+            httpx2.post(f"{address}/session", data={"key": given}, headers={"Origin": address})
+            httpx2.get(f"{address}/{given}", headers=headers)
+            httpx2.post(f"{address}/documents", files=upload(("b.xyz", "?")), headers=headers)
+        process.terminate()
+        said = "".join(process.communicate(timeout=20))
+    assert "the right key" not in said
+    assert "a wrong key" not in said
+    assert form == "text" or '"status": 401' in said
+
+
 def test_questions_are_logged_only_when_asked_for(index: Path) -> None:
     with served(index, "--log", "json", "--log-questions", "--drain", "0") as (process, address):
         httpx2.post(f"{address}/ask", json=ASK)

@@ -137,6 +137,13 @@ def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -
     assert is_loopback(host) is expected
 
 
+def test_another_name_than_this_machines_needs_a_key() -> None:
+    with pytest.raises(ExposedError, match=r"Answering by the name attest\.example .* set ATTEST_API_KEY"):
+        check_guarded(Settings(hosts="localhost,attest.example"))
+    check_guarded(Settings(hosts="localhost,127.0.0.2"))
+    check_guarded(Settings(hosts="attest.example", api_key=SecretStr(KEY)))
+
+
 @pytest.mark.parametrize(
     "hosts", ["https://attest.example", "attest.example:8443", "[::1]", "one.example other.example"]
 )

@@ -75,10 +75,11 @@ def indexed(directory: Path, kind: Kind) -> Path:
     return directory / "index"
 
 
-def answers(index: Path) -> list[list[Hit]]:
+def answers(index: Path) -> tuple[list[list[Hit]], bool]:
+    """What is found, and whether the search indexes were built anew for it."""
     retriever = Retriever.open(index, EMBEDDER)
     try:
-        return [retriever.search(question, 5) for question in QUESTIONS]
+        return [retriever.search(question, 5) for question in QUESTIONS], retriever.is_rebuilt
     finally:
         retriever.close()
 
@@ -88,7 +89,7 @@ def torture(times: int, seed: int) -> Tally:
     chance, tally = random.Random(seed), Tally()
     with tempfile.TemporaryDirectory() as name:
         indexes = {kind: indexed(Path(name) / kind, kind) for kind in ("exact", "ivf")}
-        expected = {kind: answers(index) for kind, index in indexes.items()}
+        expected = {kind: answers(index)[0] for kind, index in indexes.items()}
         while (number := tally.damaged.total()) < times:
             kind = chance.choice(list(indexes))
             index = indexes[kind]
@@ -110,8 +111,11 @@ def torture(times: int, seed: int) -> Tally:
                 pass
             else:
                 tally.failures.append(f"{what}: it was not noticed")
-            if answers(index) != expected[kind]:
+            found, is_rebuilt = answers(index)
+            if found != expected[kind]:
                 tally.failures.append(f"{what}: the answers changed")
+            if not is_rebuilt:
+                tally.failures.append(f"{what}: it was loaded")
     return tally
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from index.build import build
 from index.embedding import HashingEmbedder
-from tests.conftest import serving
+from tests.torture.server import Served
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
@@ -25,17 +25,23 @@ PHASES = "examples,coverage,fuzzing,stateful"
 AGAIN = "fuzzing,stateful"  # the others make the same cases from any seed
 
 
-def torture(cases: int, examples: int = EXAMPLES) -> tuple[int, str]:
-    """How many cases were made, and what schemathesis says of the first seed that fails, if one does."""
+def torture(cases: int, examples: int = EXAMPLES, mistake: str = "") -> tuple[int, str]:
+    """How many cases were made, and what schemathesis says of the first seed that fails, if one does.
+
+    `mistake` as `Served` has it.
+    """
     made = 0
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "documents").mkdir()
         (directory / "documents" / "a.txt").write_text("It rained. The bridge opened in 1932.")
         build(directory / "documents", directory / "index", HashingEmbedder())
-        with serving(directory / "index", ATTEST_EMBEDDER="hashing", ATTEST_API_KEY=KEY) as address:
+        with Served(directory / "index", "--embedder", "hashing", mistake=mistake, ATTEST_API_KEY=KEY) as served:
+            served.ready()
             for seed in count(1):
-                done = _schemathesis(directory, address, PHASES if seed == 1 else AGAIN, examples, seed)
+                done = _schemathesis(
+                    directory, f"http://{served.host}:{served.port}", PHASES if seed == 1 else AGAIN, examples, seed
+                )
                 found = re.search(r"([1-9]\d*) generated, \1 passed", done.stdout)
                 if done.returncode or not found:
                     return made, done.stdout + done.stderr
@@ -59,6 +65,25 @@ def _schemathesis(
         text=True,
         check=False,
     )
+
+
+def questions_are_expected_in_ascii() -> None:
+    """A mistake that the harness must notice, made in the process of the service."""
+    from service import answering
+
+    normalised = answering.normalised_question
+
+    def narrow(question: str) -> str:
+        return normalised(question.encode("ascii").decode())
+
+    answering.normalised_question = narrow
+
+
+def any_key_will_do() -> None:
+    """Another one."""
+    from service import access
+
+    access.grant = lambda *_: ""
 
 
 if __name__ == "__main__":

@@ -46,13 +46,13 @@ WITH_MISTAKE = "import sys; from tests.torture.{} import {name}; {name}(); from 
 class Served:
     """A service in a process of its own: as people start it, or with a mistake, named as `module.function`."""
 
-    def __init__(self, index: Path, *options: str, mistake: str = "") -> None:
+    def __init__(self, index: Path, *options: str, mistake: str = "", **environment: str) -> None:
         self.began = time.monotonic()
         module, _, name = mistake.rpartition(".")
         code = ["-c", WITH_MISTAKE.format(module, name=name)] if mistake else ["-m", "attest"]
         self.process = subprocess.Popen(
             [sys.executable, *code, "serve", "--port", "0", "--index", str(index), *options],
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -3,13 +3,14 @@
 import errno
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
-from index import dense, derived, originals, store
+from index import dense, derived, lexical, originals, store
 from index.build import add
 from index.embedding import HashingEmbedder
 from index.errors import FullStoreError, StoreError
@@ -32,8 +33,17 @@ def full(*_: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def full_for_folders(path: Path, **_: Any) -> None:
+    if not path.exists():
+        full()
+
+
 def full_for_faiss(*_: object) -> None:
     raise RuntimeError(f"Error in FileIOWriter: could not open dense.faiss for writing: {os.strerror(errno.ENOSPC)}")
+
+
+def full_for_tantivy(*_: object) -> None:
+    raise ValueError(f"An IO error occurred: '{os.strerror(errno.ENOSPC)}'")
 
 
 def full_for_sqlite(patch: pytest.MonkeyPatch) -> None:
@@ -47,13 +57,29 @@ def full_for_sqlite(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(store, "_connect", small)
 
 
+def full_at_the_end(patch: pytest.MonkeyPatch) -> None:
+    rows = Store._rows
+
+    def all_but_the_last(self: Store, query: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        if query == "COMMIT":
+            raise FullStoreError("The disk with it is full; the index stays as it was.")
+        return rows(self, query, parameters)
+
+    patch.setattr(Store, "_rows", all_but_the_last)
+
+
 @pytest.mark.parametrize(
     "fill_disk",
     [
+        lambda patch: patch.setattr(Path, "mkdir", full_for_folders),
+        lambda patch: patch.setattr(Path, "write_bytes", full),
         lambda patch: patch.setattr(originals, "sync", full),
         lambda patch: patch.setattr(derived, "sync", full),
+        lambda patch: patch.setattr(Path, "rename", full),
         lambda patch: patch.setattr(dense.DenseIndex, "write", full_for_faiss),
+        lambda patch: patch.setattr(lexical.LexicalIndex, "build", full_for_tantivy),
         full_for_sqlite,
+        full_at_the_end,
     ],
 )
 def test_a_full_disk_is_named_and_the_generation_before_goes_on(
@@ -111,17 +137,39 @@ def test_an_error_of_the_disk_at_any_write_is_told_and_changes_nothing(
     add(tmp_path, [("b.txt", b"The tunnel opened in 1992.")], hashing)
 
 
-def test_a_full_disk_is_507_over_http_and_questions_are_answered_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashing: HashingEmbedder
+def out_of_files(*_: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+@pytest.mark.parametrize("place", ["index.originals.sync", "index.derived.sync", "index.store.sync"])
+@pytest.mark.parametrize(
+    ("fail", "status", "kind"),
+    [
+        (full, 507, "disk-full"),
+        (broken, 503, "index-unavailable"),
+        (out_of_files, 503, "index-unavailable"),
+    ],
+)
+def test_what_cannot_be_written_is_told_over_http_and_questions_are_answered_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hashing: HashingEmbedder,
+    place: str,
+    fail: Callable[..., None],
+    status: int,
+    kind: str,
 ) -> None:
     add(tmp_path, [("a.txt", b"The bridge opened in 1932.")], hashing)
 
     async def scene(_: object, client: httpx2.AsyncClient) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(derived, "sync", full)
+            patch.setattr(place, fail)
             refused = await client.post("/documents", files=upload(("b.txt", "The tunnel opened in 1992.")))
-        assert (refused.status_code, refused.json()["type"]) == (507, "urn:attest:problem:disk-full")
+        assert (refused.status_code, refused.json()["type"]) == (status, f"urn:attest:problem:{kind}")
+        assert refused.headers.get("retry-after") == ("5" if status == 503 else None)
         asked = await client.post("/ask", json={"question": "When did the bridge open?", "min_confidence": 0})
         assert asked.json()["answer"] == "1932"
+        added = await client.post("/documents", files=upload(("b.txt", "The tunnel opened in 1992.")))
+        assert added.status_code == 201
 
     play(tmp_path, scene)
