@@ -57,12 +57,18 @@ def _problem(store: Store, citation: Mapping[str, Any]) -> str | None:
         return str(error)
     if named["sha256"] != document.ref.sha256:
         return f"its document has changed: its sha256 is {document.ref.sha256}"
+    for name in ("title", "uri", "date"):
+        if named[name] != (known := getattr(document.ref, name)):
+            return f"its document's {name} is {known!r}"
     slices = {
         "quote": (citation["start"], citation["end"], citation["quote"]),
         "sentence": tuple(citation["sentence"][name] for name in ("start", "end", "text")),
         "passage": tuple(citation["passage"][name] for name in ("start", "end", "text")),
     }
-    return next((found for name, place in slices.items() if (found := _difference(document, name, *place))), None)
+    wrong = (found for name, place in slices.items() if (found := _difference(document, name, *place)))
+    (start, end, _), *around = slices.values()
+    is_within = all(left <= start and end <= right for left, right, _ in around)
+    return next(wrong, None if is_within else "its quote is not in its sentence and passage")
 
 
 def _difference(document: Document, name: str, start: int, end: int, text: str) -> str | None:

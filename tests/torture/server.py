@@ -38,7 +38,7 @@ MOST = 6  # changes that a service has acknowledged when it is killed; and so ma
 LATER = 0.5
 WHILE_LOADING = 0.1  # of the services that are killed, before they are ready
 PATIENCE = 60  # seconds for a service to be ready; what it took is told
-READY = 2.0  # seconds within which the issue wants it to be
+READY = 2.0  # seconds within which it should be
 FOLDER = {"stone.txt": "The stone number 7 stands there.", "rock.md": "# Rocks\n\nThe rock number 8 stands there."}
 WITH_MISTAKE = "import sys; from tests.torture.{} import {name}; {name}(); from attest import app; app(sys.argv[1:])"
 

@@ -19,11 +19,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from index.build import build
+from index.compiled import load_embedder
 from index.documents import document_id
-from index.embedding import HashingEmbedder
+from index.embedding import DEFAULT_EMBEDDER
 from index.store import FILE_NAME
+from service.reader import DEFAULT_READER
 from tests.torture.server import Served, call, change_once, multipart
 
 ASKERS = 4
@@ -59,12 +62,14 @@ class Tally:
         return statistics.median(values[fifth : 2 * fifth]), statistics.median(values[-fifth:])
 
 
-def torture(requests: int, seed: int, reader: str, may_grow: Sample = MAY_GROW, mistake: str = "") -> Tally:
-    """Send so many requests while documents change."""
+def torture(
+    requests: int, seed: int, embedder: str, reader: str, may_grow: Sample = MAY_GROW, mistake: str = ""
+) -> Tally:
+    """Send so many requests while documents change. `mistake` as `Served` has it."""
     tally = Tally()
     with tempfile.TemporaryDirectory() as name:
-        index = _indexed(Path(name))
-        options = ("--embedder", "hashing", "--reader", reader)
+        index = _indexed(Path(name), embedder)
+        options = ("--embedder", embedder, "--reader", reader)
         with Served(index, *options, mistake=mistake) as served:
             served.ready()
             change_once(served)
@@ -173,12 +178,12 @@ def _sample(process: int, index: Path) -> Sample:
     }
 
 
-def _indexed(directory: Path) -> Path:
+def _indexed(directory: Path, embedder: str) -> Path:
     (directory / "documents").mkdir()
     for number in range(DOCUMENTS):
         text = f"Bridge {number} opened in {1_800 + number}. It was built by smith {number} with {number} cranes."
         (directory / "documents" / f"{number}.txt").write_text("\n\n".join([text] * 3))
-    build(directory / "documents", directory / "index", HashingEmbedder())
+    build(directory / "documents", directory / "index", load_embedder(embedder, directory / "index"))
     return directory / "index"
 
 
@@ -189,19 +194,34 @@ def remembers_every_generation() -> None:
     Serving.give_back = lambda _: None  # type: ignore[method-assign, assignment]
 
 
+def keeps_what_it_was_asked() -> None:
+    """Another one: something of each request stays in memory."""
+    from service.state import State
+
+    ask, kept = State.ask, []
+
+    async def keeping(*given: Any, **how: Any) -> Any:
+        kept.append(b"x" * MEGABYTE)
+        return await ask(*given, **how)
+
+    State.ask = keeping  # type: ignore[method-assign]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.torture.soak", description="Ask for a long time.")
     parser.add_argument("requests", type=int)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--reader", default="attest-minilm-l6")
+    parser.add_argument("--embedder", default=DEFAULT_EMBEDDER)
+    parser.add_argument("--reader", default=DEFAULT_READER)
     given = parser.parse_args()
     began = time.monotonic()
-    tally = torture(given.requests, given.seed, given.reader)
+    tally = torture(given.requests, given.seed, given.embedder, given.reader)
     grown = "; ".join("{}: {:.1f} → {:.1f}".format(name, *tally.medians(name)) for name in MAY_GROW)
     print(
-        f"{tally.asked.total():,} requests in {time.monotonic() - began:,.0f} s, seed {given.seed}, hashing and "
-        f"{given.reader}, while {tally.changes.total():,} changes were made; medians of the second and the last fifth "
-        f"of {len(tally.samples)} looks: {grown}; {len(tally.failures)} failures; {dict(tally.asked)}"
+        f"{tally.asked.total():,} requests in {time.monotonic() - began:,.0f} s, seed {given.seed}, "
+        f"{given.embedder} and {given.reader}, while {tally.changes.total():,} changes were made; "
+        f"medians of the second and the last fifth of {len(tally.samples)} looks: {grown}; "
+        f"{len(tally.failures)} failures; {dict(tally.asked)}"
     )
     for failure in tally.failures[:20]:
         print(failure)

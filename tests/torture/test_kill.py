@@ -18,7 +18,8 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_torn() -> None:
 def test_a_mistake_is_noticed(mistake: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.torture.kill.READY", 60.0)  # a busy machine is no mistake
     tally = torture(400, seed=7, patch=mistake)
-    assert tally.failures, f"{tally.kills} kills and {tally.acknowledged} changes noticed nothing"
+    seen = [failure for failure in tally.failures if "ended before it was killed" not in failure]
+    assert seen, f"{tally.kills} kills and {tally.acknowledged} changes noticed nothing but {tally.failures}"
 
 
 def test_changes_are_worked_out_by_hand() -> None:
