@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from index import build, derived, originals, store, writing
+from index import build, derived, originals, writing
 from index.store import Meta, Store
 from tests.torture.kill import Change, Tell
 
@@ -53,17 +53,6 @@ def _check_without(*fields: str) -> None:
         derived._hashes = lambda _: {}  # type: ignore[assignment]
 
 
-def passages_left_when_their_document_goes(_: Tell) -> None:
-    connect = store._connect
-
-    def loose(path: Path, to_read: bool = False) -> Any:
-        connection = connect(path, to_read)
-        connection.execute("PRAGMA foreign_keys = OFF")
-        return connection
-
-    store._connect = loose
-
-
 def files_kept_after_the_change_counts(_: Tell) -> None:
     keep, add = originals.keep, build.add
 
@@ -93,7 +82,6 @@ MISTAKES: list[Callable[[Tell], None]] = [
     without_a_transaction,
     search_indexes_written_in_place_and_not_checked,
     search_indexes_of_other_contents,
-    passages_left_when_their_document_goes,
     files_kept_after_the_change_counts,
     cleared_before_the_change_counts,
 ]
