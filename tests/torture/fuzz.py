@@ -29,7 +29,9 @@ from index.passages import MAX_TOKENS, Passage, split
 from index.structure import Structure
 from index.styles import runs
 from tests.torture.fuzz_bombs import BOMBS, SECRET, made
-from tests.torture.fuzz_inputs import CHANGES, GENERATED, KINDS, OF_BYTES, SUFFIX, Kind, valid
+from tests.torture.inputs import CHANGES, GENERATED
+from tests.torture.inputs.examples import KINDS, SUFFIX, Kind, valid
+from tests.torture.inputs.octets import OF_BYTES
 
 SECONDS = 10.0  # that a file has to be taken out
 SLACK = 5.0  # seconds to end a process and start another

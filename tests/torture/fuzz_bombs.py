@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests import files
-from tests.torture.fuzz_inputs import NUMBERS, PROSE, Kind, packed, page, pdf, stream, unpacked, valid, with_body
+from tests.torture.inputs.docx import with_body
+from tests.torture.inputs.examples import PROSE, Kind, valid
+from tests.torture.inputs.octets import NUMBERS
+from tests.torture.inputs.parts import packed, page, pdf, stream, unpacked
 
 Bomb = Callable[[int], bytes]
 SECRET = "what no document may say 0451"  # in a file that entities of documents name

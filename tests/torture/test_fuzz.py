@@ -8,7 +8,7 @@ from index import documents, passages, sentences
 from index.documents import UnreadableFileError, document
 from index.extraction import Extracted, Extractor
 from tests.torture import fuzz, fuzz_bombs
-from tests.torture.fuzz_inputs import KINDS, SUFFIX, Kind, valid
+from tests.torture.inputs.examples import KINDS, SUFFIX, Kind, valid
 
 BOMBS: dict[Kind, list[str]] = {
     "text": ["'' and then '“'", "'' and then '![['", "'' and then '<!--'", "'' and then '**a '", "'' and then 'a\\nb'"],
