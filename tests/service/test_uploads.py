@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from index.embedding import HashingEmbedder
 from service import uploads
 from service.state import WRITERS
 from tests.service.test_changes import answer, play
-from tests.torture.server import Served
+from tests.torture.server import Served, call
 
 BRIDGE = "The bridge opened in 1932."
 HEAD = b'--x\r\nContent-Disposition: form-data; name="files"; filename="large.txt"\r\n\r\n'
@@ -101,6 +102,25 @@ def test_a_question_is_refused_before_it_is_read_while_too_many_wait(index: Path
         assert await answer(client, "When did the bridge open?") == "1932"
 
     play(index, scene, workers=1, queue=0)
+
+
+def test_a_client_that_goes_amid_its_request_is_counted_and_no_failure(index: Path) -> None:
+    with Served(index, "--embedder", "hashing", "--log", "json") as served:
+        served.ready()
+        for method, path in (("POST", "/documents"), ("PUT", PUT)):
+            with closing(socket.create_connection((served.host, served.port), 20)) as connection:
+                head = (
+                    f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+                )
+                connection.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode() + HEAD)
+                time.sleep(0.2)
+        with closing(served.connect()) as client:
+            until = time.monotonic() + 20
+            while call(client, "GET", "/metrics")[1].count(b'status="499"') < 2:
+                assert time.monotonic() < until
+                time.sleep(0.05)
+        assert "Traceback" not in served.errors()
+        assert served.errors().count('"status": 499') == 2
 
 
 @pytest.fixture(scope="module")

@@ -72,12 +72,13 @@ class Scene:
         for thread in threads:
             thread.join()
         try:
-            _, errors = self.served.process.communicate(timeout=60)
+            self.served.process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             self.tally.failures.append("it did not end within 60 s")
             return
         seconds = time.monotonic() - began
         self.tally.seconds.append(seconds - self.drain)
+        errors = self.served.errors()
         if self.served.process.returncode != 0 or errors:
             self.tally.failures.append(f"it ended with {self.served.process.returncode} and said {errors[-1_000:]!r}")
         if seconds > self.drain + GRACE:

@@ -50,11 +50,12 @@ class Served:
         self.began = time.monotonic()
         module, _, name = mistake.rpartition(".")
         code = ["-c", WITH_MISTAKE.format(module, name=name)] if mistake else ["-m", "attest"]
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would fill, and hold it up
         self.process = subprocess.Popen(
             [sys.executable, *code, "serve", "--port", "0", "--index", str(index), *options],
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
         )
         assert self.process.stdout
         line = self.process.stdout.readline().decode()
@@ -83,8 +84,13 @@ class Served:
     def end(self, sign: int = signal.SIGKILL) -> str:
         """End the process; what it said on stderr."""
         self.process.send_signal(sign)
-        _, errors = self.process.communicate(timeout=PATIENCE + 30)
-        return str(errors.decode())
+        self.process.communicate(timeout=PATIENCE + 30)
+        return self.errors()
+
+    def errors(self) -> str:
+        """What it has said on stderr so far."""
+        written = self._errors.fileno()
+        return os.pread(written, os.fstat(written).st_size, 0).decode()  # it goes on writing where it was
 
     def __enter__(self) -> "Served":
         return self
@@ -92,6 +98,7 @@ class Served:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.end()
+        self._errors.close()
 
 
 def call(
