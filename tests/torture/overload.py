@@ -2,7 +2,7 @@
 
 `python -m tests.torture.overload 60` does so for a minute: every answer must be 200, or 503 with Retry-After; health,
 asked from a process of its own and told beside an echo of bare TCP on the same machine, must be answered within 50 ms
-in 95% of the times; afterwards questions must be answered as before within 5 s, and what was open must be closed.
+in 90% of the times; afterwards questions must be answered as before within 5 s, and what was open must be closed.
 Uploads of 200 MB come at the same time.
 """
 
@@ -36,7 +36,7 @@ PLACES = 4 + 64  # of the service, by default
 SLOW = 60  # slow clients of each kind
 UPLOADS = 20  # of 200 MB, again and again
 PAUSE = 0.02  # seconds between two looks at health
-HEALTHY = 0.05  # seconds within which health is answered, in 95% of the times
+HEALTHY, MOSTLY = 0.05, 0.9  # seconds within which health is answered, in this part of the times
 RECOVERED = 5.0  # seconds within which questions are answered as before
 LARGE, AGAIN = 200_000, 60  # bytes of a document, and how often some ask for it without reading it
 LAST = 3.0  # seconds before the end at which they read after all
@@ -348,8 +348,8 @@ def _judge(report: Report, has_waited: bool, healthy: float) -> None:
     ends = {"closed", "408", "503"} | ({"still open"} if not has_waited else set())
     wrong += [f"slow {what} ({n})" for what, n in report.slow.items() if what.split(": ")[1] not in ends]
     for what, seconds in report.latencies.items():
-        if what != "echo" and percentile(seconds, 0.95) > healthy:
-            wrong.append(f"{what} within {percentile(seconds, 0.95):.2f} s, for 95% of the times")
+        if what != "echo" and percentile(seconds, MOSTLY) > healthy:
+            wrong.append(f"{what} within {percentile(seconds, MOSTLY):.2f} s, for {MOSTLY:.0%} of the times")
     report.failures += wrong
     if not report.asked["200"] or not report.asked["503, Retry-After: 1"]:
         report.failures.append("it was not asked too much")
