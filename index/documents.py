@@ -4,6 +4,7 @@ import fnmatch
 import hashlib
 import os
 import stat
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -74,6 +75,10 @@ class Document:
     @property
     def id(self) -> str:
         return self.ref.id
+
+    def page(self, place: int) -> int | None:
+        """The number of the page that holds this code point, if there are pages."""
+        return bisect_right(self.pages, place) or None
 
 
 def document_id(uri: str) -> str:

@@ -26,6 +26,7 @@ STEP = 16
 # The first inference of a process sets up what OpenVINO's binding shares, and two that are first at once wait for one
 # another for ever: one holds Python's lock and wants the binding's, the other the reverse (seen with OpenVINO 2026.4).
 _FIRST = threading.Lock()
+_CORE = threading.Lock()  # models are loaded beside each other
 BATCH_TOKENS = 2_048  # padded ones that are run at once
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of Linux: microseconds of time, in so many of them
 
@@ -147,9 +148,14 @@ def cores(quota: Path = QUOTA) -> int:
     return min(bound, -(-allowed // period))
 
 
-@cache
 def core() -> "openvino.Core":
     """OpenVINO without its telemetry, which reports every import of it; OpenVINO allows for the absence."""
+    with _CORE:
+        return _core()
+
+
+@cache
+def _core() -> "openvino.Core":
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino
 

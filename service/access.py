@@ -35,7 +35,8 @@ class OwnHost:
                 scope["state"]["request_id"],
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "misdirected-request",
-                "This service answers only as localhost, 127.0.0.1 or [::1], and by the names in ATTEST_HOSTS.",
+                "This service answers only as localhost, 127.0.0.1 or [::1]; with an API key, by the names in "
+                "ATTEST_HOSTS too.",
             )
             await refusal(scope, receive, send)
         else:

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -165,7 +164,7 @@ class Answerer:
         weights: Weights = FUSION,
         remembered: int = 0,
     ) -> "Answerer":
-        """Open an index directory with a reader by its name. Raises StoreError and ReaderError.
+        """Open an index directory with a reader by its name. Raises StoreError, EmbedderError and ReaderError.
 
         Behind a span reader stands the sentence reader, for when a sentence answers but no span stands out.
         """
@@ -293,7 +292,7 @@ class Answerer:
             sentence=Slice(sentence_start, sentence_end, text[sentence_start:sentence_end]),
             passage=PassageSlice(passage.id, passage.start, passage.end, text[passage.start : passage.end]),
             section=passage.section,
-            page=bisect_right(document.pages, start) or None,
+            page=document.page(start),
             score=round(span.score, 4),
         )
 

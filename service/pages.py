@@ -57,8 +57,10 @@ class PageRoute(APIRoute):
             except ProblemError as error:
                 return _message(request, error)
             except StoreError as error:
-                unusable = HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", str(error)
-                return _message(request, ProblemError(*unusable, headers={"Retry-After": "5"}))
+                problem = ProblemError(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", str(error), headers={"Retry-After": "5"}
+                )
+                return _message(request, problem)
             except RequestValidationError:
                 return _message(request, _invalid("The address is not whole: a part of it is missing or no number."))
 

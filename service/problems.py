@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from index.errors import FullStoreError, StoreError
 from index.writing import BusyError
@@ -104,6 +105,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> ProblemResponse:
+        if isinstance(error.__cause__, ClientDisconnect):  # FastAPI takes it for a body that cannot be parsed
+            raise error.__cause__
         if error.status_code == 413:
             return problem_response(_id(request), 413, "too-large", f"The request has {error.detail}.")
         if error.status_code == 400 and error.detail != _UNPARSABLE:  # of a multipart body

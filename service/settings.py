@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     )
     hosts: str = Field(
         default="",
-        description="with a key, the names that it answers by, parted by commas; if empty, any. Else this machine's",
+        description="with a key: names that it answers by besides this machine's, parted by commas; if none, any",
     )
     workers: int = Field(default=4, ge=1, le=64, description="how many questions are answered at once")
     remembered: int = Field(
@@ -76,15 +76,14 @@ class ExposedError(ValueError):
 
 def check_guarded(settings: Settings) -> None:
     """Raises ExposedError for an address or a name that others reach too, unless there is an API key."""
-    others = sorted(name for name in settings.host_names if not is_loopback(name))
-    if settings.api_key:
+    if settings.api_key is not None:
         return
     if not is_loopback(settings.host):
         raise ExposedError(
             f"Listening on {settings.host or 'every address'} would open the documents to the network; "
             f"set ATTEST_API_KEY (at least {MIN_KEY} characters), or listen on 127.0.0.1."
         )
-    if others:
+    if others := sorted(name for name in settings.host_names if not is_loopback(name)):
         raise ExposedError(
             f"Answering by the name {others[0]} would open the documents to whoever it is passed on for; "
             f"set ATTEST_API_KEY (at least {MIN_KEY} characters)."

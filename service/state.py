@@ -103,8 +103,9 @@ class State:
                 self._serving.take()
                 return self._serving
         if self._failure:
-            unusable = HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", self._failure
-            raise ProblemError(*unusable, headers={"Retry-After": "5"})
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "index-unavailable", self._failure, headers={"Retry-After": "5"}
+            )
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, *self._waiting, headers={"Retry-After": "2"})
 
     async def ask(self, serving: Serving, http: Request, question: str, **how: Any) -> Answer:
@@ -212,6 +213,8 @@ class State:
                         suggestions.renew(serving.answerer)
                 except (OSError, StoreError) as error:
                     log.warning("No questions to begin with are offered: %s", error)
+                except Exception:
+                    log.exception("no questions to begin with could be found")
 
     def _bring_up_to_date(self) -> None:
         """Open the newest generation, unless it is being served. Raises StoreError, EmbedderError and ReaderError."""

@@ -92,7 +92,7 @@ def are_current(answerer: Answerer) -> bool:
 
 
 def renew(answerer: Answerer) -> int:
-    """Find and store the questions for an index that is open; how many there are. Raises OSError."""
+    """Find and store the questions for an index that is open; how many there are. Raises OSError and StoreError."""
     directory = answerer.retriever.store.directory
     stored = Stored(_made_for(answerer.retriever.meta), answerer.models, suggest(answerer))
     written = directory / f"{FILE_NAME}.{os.getpid()}"  # a command and a service may both find them

@@ -1,4 +1,7 @@
-"""Whether an answer that was saved is still what the documents say: each quote is cut out of its document again."""
+"""Whether an answer that was saved is still what the documents say: each quote is cut out of its document again.
+
+Sections, scores and confidences are not looked at.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -57,9 +60,11 @@ def _problem(store: Store, citation: Mapping[str, Any]) -> str | None:
         return str(error)
     if named["sha256"] != document.ref.sha256:
         return f"its document has changed: its sha256 is {document.ref.sha256}"
-    for name in ("title", "uri", "date"):
+    for name in ("title", "uri", "date", "lang"):
         if named[name] != (known := getattr(document.ref, name)):
             return f"its document's {name} is {known!r}"
+    if citation.get("page") != document.page(citation["start"]):
+        return f"its page is {document.page(citation['start'])}"
     slices = {
         "quote": (citation["start"], citation["end"], citation["quote"]),
         "sentence": tuple(citation["sentence"][name] for name in ("start", "end", "text")),

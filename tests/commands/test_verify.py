@@ -65,19 +65,21 @@ def test_any_flipped_byte_of_a_cited_span_fails(bridges: Path, tmp_path: Path) -
         ({"document": {"uri": "c.txt"}}, "its document's uri is 'b.txt'"),
         ({"document": {"date": "1990-01-01"}}, "its document's date is None"),
         ({"document": {"sha256": "0" * 64}}, "its document has changed"),
+        ({"document": {"lang": "fr"}}, "its document's lang is "),
+        ({"page": 2}, "its page is None"),
         ({"sentence": {"start": 0, "end": 3, "text": "The"}}, "its quote is not in its sentence and passage"),
         ({"passage": {"text": "The tunnel opened in 1993."}}, "its passage is not what stands at "),
     ],
 )
 def test_an_answer_that_was_doctored_is_told(
-    bridges: Path, tmp_path: Path, doctored: dict[str, dict[str, object]], problem: str
+    bridges: Path, tmp_path: Path, doctored: dict[str, object], problem: str
 ) -> None:
     saved = tmp_path / "answer.json"
     given = json.loads(
         attest("ask", "When did the tunnel open?", "--json", "--index", bridges, "--min-confidence", 0).stdout
     )
-    for part, fields in doctored.items():
-        given["citations"][0][part] |= fields
+    for part, value in doctored.items():
+        given["citations"][0][part] = given["citations"][0][part] | value if isinstance(value, dict) else value
     saved.write_text(json.dumps(given))
     held = attest("verify", saved, "--index", bridges, embedder=None)
     assert (held.exit_code, f"citations 1: {problem}" in held.stdout) == (1, True)

@@ -219,9 +219,9 @@ def test_with_a_key_any_host_is_served_to_who_has_it(locked: str) -> None:
         assert response.status_code == status
 
 
-@pytest.mark.parametrize("key", [None, SecretStr(KEY)])
-def test_names_that_are_set_are_served_and_no_others(key: SecretStr | None, tmp_path: Path) -> None:
-    settings = Settings(index=tmp_path, embedder="hashing", hosts="attest.example, Other.example", api_key=key)
+def test_names_that_are_set_are_served_and_no_others(tmp_path: Path) -> None:
+    names = "attest.example, Other.example"
+    settings = Settings(index=tmp_path, embedder="hashing", hosts=names, api_key=SecretStr(KEY))
     statuses = {
         "attest.example": 200,
         "ATTEST.example:8443": 200,

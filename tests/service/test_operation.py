@@ -119,7 +119,7 @@ def test_requests_are_logged_as_json_without_their_questions(index: Path) -> Non
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_neither_the_key_nor_a_wrong_one_is_logged(index: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    key, wrong = "the right key of 32 characters and more", "a wrong key of 32 characters and more"
+    key, wrong = "right-key-" + "x" * 32, "wrong-key-" + "x" * 32
     monkeypatch.setenv("ATTEST_API_KEY", key)
     with served(index, "--log", form, "--log-questions", "--drain", "0") as (process, address):
         for given, status in ((key, 200), (wrong, 401)):
@@ -130,8 +130,8 @@ def test_neither_the_key_nor_a_wrong_one_is_logged(index: Path, monkeypatch: pyt
             httpx2.post(f"{address}/documents", files=upload(("b.xyz", "?")), headers=headers)
         process.terminate()
         said = "".join(process.communicate(timeout=20))
-    assert "the right key" not in said
-    assert "a wrong key" not in said
+    assert "right-key-" not in said
+    assert "wrong-key-" not in said
     assert form == "text" or '"status": 401' in said
 
 

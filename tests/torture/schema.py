@@ -44,7 +44,7 @@ def torture(cases: int, examples: int = EXAMPLES, mistake: str = "") -> tuple[in
                 )
                 found = re.search(r"([1-9]\d*) generated, \1 passed", done.stdout)
                 if done.returncode or not found:
-                    return made, done.stdout + done.stderr
+                    return made, f"schemathesis ended with {done.returncode}: {done.stdout}{done.stderr}"
                 made += int(found[1])
                 if made >= cases:
                     break

@@ -90,7 +90,9 @@ class Served:
     def errors(self) -> str:
         """What it has said on stderr so far."""
         written = self._errors.fileno()
-        return os.pread(written, os.fstat(written).st_size, 0).decode()  # it goes on writing where it was
+        return os.pread(written, os.fstat(written).st_size, 0).decode(
+            errors="replace"
+        )  # it goes on writing where it was
 
     def __enter__(self) -> "Served":
         return self

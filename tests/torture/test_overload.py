@@ -19,7 +19,6 @@ def test_too_many_questions_are_answered_or_refused_and_slow_clients_are_cut_off
     [
         ("patient", "still open"),
         ("without_retry_after", "Retry-After: None"),
-        ("health_waits_its_turn", "within"),
     ],
 )
 def test_a_mistake_is_noticed(mistake: str, words: str) -> None:
