@@ -23,8 +23,8 @@ install-dev: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-serve: install  ## index seeds/ if needed and serve the page (ATTEST_PORT, default 8000)
-	@$(BIN)/attest index seeds
+serve: install  ## index seeds/ and serve the page (ATTEST_PORT, default 8000); with ATTEST_INDEX, serve that index
+	@test -n "$$ATTEST_INDEX" || $(BIN)/attest index seeds
 	@exec $(BIN)/attest serve
 
 test: install-dev  ## run every test, in a real browser too

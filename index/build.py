@@ -87,7 +87,7 @@ def build(
     was, or `auto` for a new one. Raises NotADirectoryError, StoreError, EmbedderError and OSError.
     """
     began = time.monotonic()
-    found = find_files(folder)
+    found = find_files(folder, directory)
     make_directory(directory)
     with alone(directory, waiting=waiting), Extractor() as extractor:
         store, set_aside = opened_or_anew(directory)

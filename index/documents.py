@@ -189,7 +189,7 @@ def _sections(blocks: tuple[Block, ...], title: str, length: int) -> Iterator[Se
 class Folder:
     """The files found below a folder: `files` to read, as (uri, path), and how many `.attestignore` left out.
 
-    `unread` holds the folders that could not be looked into, as (uri, reason).
+    `unread` holds the folders that could not be looked into and the links that were not followed, as (uri, reason).
     """
 
     path: Path
@@ -198,8 +198,8 @@ class Folder:
     unread: tuple[tuple[str, str], ...]
 
 
-def find_files(folder: Path) -> Folder:
-    """List the files below a folder in the order of their paths; hidden ones are not looked at.
+def find_files(folder: Path, index: Path | None = None) -> Folder:
+    """List the files below a folder in the order of their paths; hidden ones and those of its index are not looked at.
 
     An `.attestignore` in the folder holds one shell pattern a line for files to leave out.
     Raises NotADirectoryError.
@@ -211,6 +211,7 @@ def find_files(folder: Path) -> Folder:
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     files, ignored = [], 0
     unread: list[tuple[str, str]] = []
+    whole, own = folder.resolve(), index.resolve() if index else None
 
     def refuse(path: Path, reason: str) -> None:
         unread.append((os.fsencode(path.relative_to(folder)).decode("utf-8", "replace") + "/", reason))
@@ -222,7 +223,8 @@ def find_files(folder: Path) -> Folder:
         for name in names:
             if not name.startswith(".") and Path(directory, name).is_symlink():
                 refuse(Path(directory, name), "a link to another folder")
-        names[:] = sorted(name for name in names if not name.startswith("."))
+        visible = (name for name in names if not name.startswith("."))
+        names[:] = sorted(name for name in visible if Path(directory, name).resolve() != own)
         for name in sorted(file_names):
             if name.startswith("."):
                 continue
@@ -230,6 +232,8 @@ def find_files(folder: Path) -> Folder:
             uri = path.relative_to(folder).as_posix()
             if any(fnmatch.fnmatchcase(uri, pattern) for pattern in patterns):
                 ignored += 1
+            elif path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(whole):  # which allows for loops
+                unread.append((os.fsencode(uri).decode("utf-8", "replace"), "a link that leads out of the folder"))
             else:
                 files.append((uri, path))
     return Folder(folder, tuple(sorted(files)), ignored, tuple(unread))

@@ -76,7 +76,8 @@ def read(store: Store, document_id: str) -> tuple[bytes, DocumentRef]:
 def path(directory: Path, sha256: str, name: str) -> Path:
     """Where the file of a document is."""
     known = _known(directory, sha256, name)
-    return known if known.exists() else _waiting(known)
+    waiting = _waiting(known)
+    return waiting if waiting.exists() and not known.exists() else known
 
 
 def _known(directory: Path, sha256: str, name: str) -> Path:

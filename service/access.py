@@ -80,7 +80,9 @@ def grant(state: State, key: str) -> str:
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED,
             "unauthorized",
-            "This service asks for its API key: Authorization: Bearer …",
+            "That is not this service's API key."
+            if key
+            else "This service asks for its API key: Authorization: Bearer …",
             headers={"WWW-Authenticate": "Bearer"},
         )
     return _session(state)

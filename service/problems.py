@@ -150,6 +150,8 @@ def _message(item: Mapping[str, Any]) -> str:
         return f"not valid JSON: {item.get('ctx', {}).get('error', 'cannot be parsed')}"
     if item["type"] == "model_attributes_type" and len(item["loc"]) == 1:
         return "no JSON object; it needs the header Content-Type: application/json"
+    if item["type"] == "string_too_short" and item["ctx"]["min_length"] == 1:
+        return "it is empty"
     if item["type"] == "extra_forbidden":
         return "unknown field"
     if item["type"] == "value_error":

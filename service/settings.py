@@ -1,5 +1,6 @@
 """Settings, read once in the front door from options and from ATTEST_… variables."""
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -64,9 +65,11 @@ class Settings(BaseSettings):
 
     @field_validator("api_key")
     @classmethod
-    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+    def _can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
         if key and len(key.get_secret_value()) < MIN_KEY:
             raise ValueError(f"the key is too short: {len(key.get_secret_value())} of at least {MIN_KEY} characters")
+        if key and not re.fullmatch("[!-~](?:[ -~]*[!-~])?", key.get_secret_value()):
+            raise ValueError("a key has signs of ASCII only, without spaces at its ends: it is sent in a header")
         return key
 
 

@@ -232,6 +232,22 @@ def test_what_is_not_a_regular_file_is_refused(write: Callable[..., Path]) -> No
     assert unread(folder, "broken.txt") == "a link to nothing, or removed just now"
 
 
+def test_a_link_is_followed_within_the_folder_only(write: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write({"a.txt": "A."})
+    (tmp_path / "secret.txt").write_text("S.")
+    (folder / "b.txt").symlink_to("a.txt")
+    (folder / "c.txt").symlink_to(tmp_path / "secret.txt")
+    (folder / "d").symlink_to(tmp_path)
+    found = find_files(folder)
+    assert [uri for uri, _ in found.files] == ["a.txt", "b.txt"]
+    assert dict(found.unread) == {"c.txt": "a link that leads out of the folder", "d/": "a link to another folder"}
+
+
+def test_an_index_in_its_own_folder_is_not_looked_into(write: Callable[..., Path]) -> None:
+    folder = write({"a.txt": "A.", "index/originals/b.txt": "B.", "deep/index/c.txt": "C."})
+    assert [uri for uri, _ in find_files(folder, folder / "index").files] == ["a.txt", "deep/index/c.txt"]
+
+
 def test_a_name_that_is_not_utf_8_is_found_and_refused(write: Callable[..., Path]) -> None:
     folder = write({"a.txt": "A."})
     Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.txt")).write_bytes(b"Coffee.")

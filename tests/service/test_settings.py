@@ -137,6 +137,12 @@ def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -
     assert is_loopback(host) is expected
 
 
+@pytest.mark.parametrize("key", ["é" * 40, f" {KEY}", f"{KEY} ", f"{KEY}\n{KEY}", f"{KEY}\t{KEY}"])
+def test_a_key_that_a_header_cannot_hold_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="signs of ASCII only"):
+        Settings(api_key=SecretStr(key))
+
+
 def test_another_name_than_this_machines_needs_a_key() -> None:
     with pytest.raises(ExposedError, match=r"Answering by the name attest\.example .* set ATTEST_API_KEY"):
         check_guarded(Settings(hosts="localhost,attest.example"))
