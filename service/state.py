@@ -15,7 +15,7 @@ from index.build import Change
 from index.embedding import Embedder, EmbedderError
 from index.errors import MissingStoreError, StoreError
 from index.retrieval import Retriever
-from index.store import Listing, Store
+from index.store import FILE_NAME, Listing, Store
 from index.writing import fold, is_being_written
 from service import confidence, suggestions
 from service.answering import Answer, Answerer
@@ -31,6 +31,8 @@ WRITERS = 16  # changes that wait, each with its files on the disk or, of one th
 AFTER_FAILURE = 5.0  # seconds until an index that cannot be used is looked at again
 PATIENCE = 10.0  # seconds that a change waits for another process that writes
 LOADED_SOON = 5.0  # seconds that the end waits for what is done beside the requests
+LONG_LOG = 16_000_000  # bytes of the index's log, beyond which it is to be folded
+FOLDED_SOON = 2.0  # seconds that a change then waits for the questions before it
 LOADING = ("loading", "Models and index are still loading; try again in a moment.")
 BUILDING = ("index-building", "The documents are being indexed; questions can be asked as soon as that is done.")
 
@@ -43,6 +45,7 @@ class Serving:
         self.listing: list[Listing] = answerer.retriever.store.listing()  # it does not change: found once
         meta = answerer.retriever.meta
         self.generation = (meta.generation, meta.fingerprint)
+        self.unused = threading.Event()
         self._users = 1
         self._lock = threading.Lock()
 
@@ -56,6 +59,7 @@ class Serving:
             unused = not self._users
         if unused:
             self.answerer.close()
+            self.unused.set()
 
 
 class State:
@@ -71,6 +75,7 @@ class State:
         self.downloads = Pool(settings.workers, settings.queue)
         self._embedder = embedder
         self._serving: Serving | None = None
+        self._superseded: list[Serving] = []  # and perhaps still used
         self._waiting = LOADING
         self._failure: str | None = None
         self._told: str | None = None
@@ -155,7 +160,17 @@ class State:
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE, "not-served-yet", detail, headers={"Retry-After": "5"}
             ) from error
+        self._wait_for_readers()
         self._fold()
+
+    def _wait_for_readers(self) -> None:
+        """Once the log is long, let changes wait for a while until no question reads an older generation."""
+        log = self.settings.index / f"{FILE_NAME}-wal"
+        if not log.exists() or log.stat().st_size < LONG_LOG:
+            return
+        until = time.monotonic() + FOLDED_SOON
+        for each in list(self._superseded):
+            each.unused.wait(max(0.0, until - time.monotonic()))
 
     def _fold(self) -> None:
         """Keep the index's log from growing, once what was served before is used no more."""
@@ -257,6 +272,7 @@ class State:
                 served.generation[0], len(served.listing), sum(each.passages for each in served.listing)
             )
         if unused:
+            self._superseded = [each for each in (*self._superseded, unused) if not each.unused.is_set()]
             unused.give_back()
 
 

@@ -353,6 +353,34 @@ def test_the_log_of_the_store_does_not_grow_with_changes_whoever_makes_them(
     play(index, scene)
 
 
+def test_the_log_does_not_grow_either_while_there_is_always_a_question(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_module, "LONG_LOG", 300_000)
+    monkeypatch.setattr(state_module, "LOOK_AGAIN", 60.0)  # it is the changes that fold it
+
+    async def scene(app: FastAPI, client: httpx2.AsyncClient) -> None:
+        done = asyncio.Event()
+
+        async def read_for_ever(after: float) -> None:
+            await asyncio.sleep(after)
+            while not done.is_set():
+                with app.state.attest.taken():
+                    await asyncio.sleep(0.4)
+
+        readers = [asyncio.create_task(read_for_ever(0.1 * number)) for number in range(4)]
+        sizes = []
+        for number in range(25):
+            await client.post("/documents", files=upload(("b.txt", f"The tunnel has {number} lamps. " * 500)))
+            sizes.append((index / f"{FILE_NAME}-wal").stat().st_size)
+        done.set()
+        await asyncio.gather(*readers)
+        assert max(sizes) > 300_000
+        assert max(sizes) < 1_500_000
+
+    play(index, scene)
+
+
 def test_a_change_does_not_meet_the_service_itself_at_the_lock_of_the_index(
     index: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
