@@ -41,7 +41,7 @@ FORMAT = 4
 Kind = Literal["auto", "exact", "ivf"]  # of dense index
 BATCH = 4_096  # vectors
 MAX_UNREAD = 1_000  # files that are remembered as not read
-MAX_LOG = 16_000_000  # bytes that the write-ahead log keeps when it is started anew
+MAX_LOG = 1_000_000  # bytes that the write-ahead log keeps when it is started anew
 
 _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
