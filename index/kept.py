@@ -21,17 +21,12 @@ MANIFEST = "manifest.json"
 log = logging.getLogger(__name__)
 
 
-def keep(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Path], object]) -> Path:
-    """As `kept`, but where no place can be written, it lies in a temporary folder until the process ends."""
-    return kept(fingerprint, form, places, fill) or _temporary(fill)
-
-
-def kept(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Path], object]) -> Path | None:
+def keep(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Path], None]) -> Path:
     """The folder that `fill` has filled for a fingerprint, in the first of these places that has it whole.
 
     It is filled only if it is in none of them, and put into the places behind the first that has it, not into those
-    before: what came with an index serves that index alone. None if no place can be written. A higher `form`, or
-    another OpenVINO, makes what was filled before out of date.
+    before: what came with an index serves that index alone. Where no place can be written, it lies in a temporary
+    folder until the process ends. A higher `form`, or another OpenVINO, makes what was filled before out of date.
     """
     name = f"{fingerprint}-{form}-{version('openvino')}"
     at = next((at for at, place in enumerate(places) if _is_whole(place / name)), None)
@@ -43,7 +38,7 @@ def kept(fingerprint: str, form: int, places: Sequence[Path], fill: Callable[[Pa
             log.info("%s cannot be kept: %s", place / name, error)
         else:
             found = found or place / name
-    return found
+    return found or _temporary(fill)
 
 
 def places(directory: Path | None, cached: bool) -> Iterator[Path]:
@@ -64,7 +59,7 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _publish(folder: Path, fill: Callable[[Path], object]) -> None:
+def _publish(folder: Path, fill: Callable[[Path], None]) -> None:
     """Fill a new folder, and put it where it belongs by one rename, unless another process has done so meanwhile."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / "making.lock"):
@@ -101,7 +96,7 @@ def _link(source: Path, folder: Path) -> None:
             shutil.copy(path, folder)
 
 
-def _temporary(fill: Callable[[Path], object]) -> Path:
+def _temporary(fill: Callable[[Path], None]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="attest-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     fill(folder)

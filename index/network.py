@@ -1,14 +1,11 @@
 """Networks compiled for this CPU by OpenVINO: a text gives the same numbers whatever is run beside it."""
 
-import hashlib
 import os
-import platform
 import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from queue import LifoQueue
@@ -16,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index.kept import MANIFEST, kept
 
 if TYPE_CHECKING:
     import openvino
@@ -33,7 +28,6 @@ STEP = 16
 _FIRST = threading.Lock()
 _CORE = threading.Lock()  # models are loaded beside each other
 BATCH_TOKENS = 2_048  # padded ones that are run at once
-FORM = 1  # raise it whenever the same network would be compiled to something else
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of Linux: microseconds of time, in so many of them
 
 
@@ -50,7 +44,7 @@ class Network:
         settings: dict[str, int | str] = {"NUM_STREAMS": lanes, "INFERENCE_NUM_THREADS": lanes}
         if exact:
             settings |= {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-        compiled = _compiled(path, settings)
+        compiled = core().compile_model(core().read_model(path), "CPU", settings)
         self._known = {name for given in compiled.inputs for name in given.names}
         self._free: LifoQueue[Any] = LifoQueue()
         for _ in range(lanes):
@@ -81,31 +75,6 @@ class Network:
             return [np.array(output) for output in found.values()]  # the lane will write over its own
         finally:
             self._free.put(lane)
-
-
-def _compiled(path: Path, settings: dict[str, int | str]) -> Any:
-    """A network for this CPU. Compiled once, one that is kept is read from OpenVINO's cache, in a third of the time.
-
-    The cache lies beside the network, whose weights it refers to, and holds for one place, one CPU and these settings.
-    """
-    manifest = path.parent / MANIFEST
-    if not manifest.exists():
-        return core().compile_model(core().read_model(path), "CPU", settings)
-
-    def compile_with(cache: Path) -> Any:
-        return core().compile_model(path, "CPU", settings | {"CACHE_DIR": str(cache), "CACHE_MODE": "OPTIMIZE_SIZE"})
-
-    holds_for = f"{path} {path.stat().st_mtime_ns} {manifest.read_text()} {sorted(settings.items())} {_cpu()}"
-    cache = kept(hashlib.sha256(holds_for.encode()).hexdigest(), FORM, [path.parent.parent], compile_with)
-    return compile_with(cache) if cache else core().compile_model(core().read_model(path), "CPU", settings)
-
-
-def _cpu() -> str:
-    """What the CPU is and can do."""
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
-        return " ".join(line for line in lines if line.startswith(("model", "flags", "Features", "CPU part")))
-    return f"{platform.machine()} {platform.processor()}"
 
 
 def multiplied(path: Path) -> Any:

@@ -8,14 +8,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from index import network as module
-from index.kept import keep
-from index.network import STEP, Floats, Network, Row, batches, cores, multiplied, padded, spread, write
+from index.network import STEP, Floats, Network, Row, batches, cores, padded, spread
 from service.reader.model import NETWORK, WEIGHTS
 
 BOUND = len(os.sched_getaffinity(0))
@@ -82,94 +79,6 @@ def test_the_first_inference_of_each_network_is_alone() -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda _: Watched(WEIGHTS / NETWORK, threads=1), range(3)))
     assert (Watched.calls, Watched.most) == (3, 1)
-
-
-class Compiling:
-    """OpenVINO, remembering of each network that it compiles whether it came from a cache."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.were_cached: list[bool] = []
-        self._core = module.core()
-        monkeypatch.setattr(module, "core", lambda: self)
-
-    def read_model(self, path: Path) -> Any:
-        return self._core.read_model(path)
-
-    def compile_model(self, *given: Any) -> Any:
-        compiled = self._core.compile_model(*given)
-        self.were_cached.append(compiled.get_property("LOADED_FROM_CACHE"))
-        return compiled
-
-
-@pytest.fixture
-def compiling(monkeypatch: pytest.MonkeyPatch) -> Compiling:
-    return Compiling(monkeypatch)
-
-
-@pytest.fixture(scope="session")
-def graph() -> Any:
-    return multiplied(WEIGHTS / NETWORK)
-
-
-@pytest.fixture
-def kept_network(tmp_path: Path, graph: Any) -> Path:
-    return keep("0123", 1, [tmp_path], lambda folder: write(graph, folder / "network.xml")) / "network.xml"
-
-
-def bits(path: Path, exact: bool = False) -> list[bytes]:
-    """Of all that a network gives for some texts."""
-    return [output.tobytes() for text in run(Network(path, 2, exact), rows()) for output in text]
-
-
-@pytest.mark.parametrize("exact", [False, True])
-def test_a_kept_network_is_compiled_once_and_gives_the_same_bits(
-    compiling: Compiling, kept_network: Path, tmp_path: Path, exact: bool
-) -> None:
-    first = bits(kept_network, exact)
-    files = set(tmp_path.rglob("*"))
-    compiling.were_cached.clear()
-    assert bits(kept_network, exact) == bits(kept_network, exact) == first
-    assert compiling.were_cached == [True, True]
-    assert set(tmp_path.rglob("*")) == files
-
-
-def test_a_damaged_cache_is_made_anew(compiling: Compiling, kept_network: Path, tmp_path: Path) -> None:
-    first = bits(kept_network)
-    (blob,) = tmp_path.rglob("*.blob")
-    whole = blob.read_bytes()
-    damaged = whole[:1_000] + bytes([whole[1_000] ^ 1]) + whole[1_001:]
-    blob.chmod(0o644)
-    blob.write_bytes(damaged)
-    compiling.were_cached.clear()
-    assert bits(kept_network) == first
-    assert compiling.were_cached == [False, True]  # made, and then used
-    assert blob.read_bytes() != damaged
-
-
-@pytest.mark.parametrize("change", ["settings", "CPU", "place", "time"])
-def test_a_cache_is_only_for_the_same_network_settings_and_cpu(
-    compiling: Compiling, kept_network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
-) -> None:
-    bits(kept_network)
-    compiling.were_cached.clear()
-    if change == "CPU":
-        monkeypatch.setattr(module, "_cpu", lambda: "another")
-    elif change == "place":
-        kept_network = kept_network.parent.rename(tmp_path / "elsewhere") / kept_network.name
-    elif change == "time":
-        os.utime(kept_network, (0, 0))
-    bits(kept_network, exact=change == "settings")
-    assert compiling.were_cached == [False, True]
-
-
-def test_where_nothing_can_be_kept_a_network_is_compiled_each_time(
-    compiling: Compiling, kept_network: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "making.lock").unlink()
-    (tmp_path / "making.lock").mkdir()
-    assert bits(kept_network) == bits(kept_network)
-    assert compiling.were_cached == [False, False]
-    assert [path.name for path in tmp_path.rglob("*.blob")] == []
 
 
 def test_exact_is_float32_and_otherwise_it_is_near() -> None:
