@@ -1,6 +1,7 @@
 """Mistakes that the harness must notice: each is made in the processes that are killed, to be undone nowhere."""
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def cleared_before_the_change_counts(_: Tell) -> None:
     def early(of: Store, *others: Any) -> Any:
         change = changed(of, *others)
         writing.clear(of)
+        time.sleep(0.02)  # as on a slow disk
         return change
 
     build._changed = early  # type: ignore[assignment]
