@@ -208,6 +208,19 @@ def keeps_what_it_was_asked() -> None:
     State.ask = keeping  # type: ignore[method-assign]
 
 
+def leaves_threads() -> None:
+    """Another one: each question leaves a thread behind."""
+    from service.state import State
+
+    ask = State.ask
+
+    async def leaving(*given: Any, **how: Any) -> Any:
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        return await ask(*given, **how)
+
+    State.ask = leaving  # type: ignore[method-assign]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.torture.soak", description="Ask for a long time.")
     parser.add_argument("requests", type=int)

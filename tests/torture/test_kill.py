@@ -21,7 +21,7 @@ def test_a_mistake_is_noticed(mistake: Patch, monkeypatch: pytest.MonkeyPatch) -
     for seed in range(7, 12):
         tally = torture(400, seed=seed, patch=mistake)
         seen = [failure for failure in tally.failures if "ended before it was killed" not in failure]
-        if seen:
+        if seen or not tally.failures:
             break
     assert seen, f"{tally.kills} kills and {tally.acknowledged} changes noticed nothing but {tally.failures}"
 

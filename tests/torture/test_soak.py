@@ -15,7 +15,12 @@ def test_nothing_grows_that_should_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mistake", "words"), [("remembers_every_generation", "descriptors"), ("keeps_what_it_was_asked", "memory")]
+    ("mistake", "words"),
+    [
+        ("remembers_every_generation", "descriptors"),
+        ("keeps_what_it_was_asked", "memory"),
+        ("leaves_threads", "threads"),
+    ],
 )
 def test_a_mistake_is_noticed(mistake: str, words: str) -> None:
     tally = torture(1_000, 1, "hashing", "sentence", JUST_BEGUN, mistake=f"soak.{mistake}")
